@@ -1,0 +1,37 @@
+# One command an intention. Each makes the virtual environment first, if need be.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+SOURCES := gpool tests bench examples
+
+.PHONY: help serve test check format bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+serve: .venv/.examples ## serve the example application on HOST:PORT (127.0.0.1:8000)
+	@$(BIN)/python examples/flask_app.py $(HOST) $(PORT)
+
+test: .venv/.dev ## run the tests
+	@$(BIN)/pytest
+
+check: .venv/.dev ## format, lint and types, nothing is changed
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+format: .venv/.dev ## bring the sources into shape
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: .venv/.dev ## time the hand-off, and serving under wrk; results in bench/out
+	@bash bench/need-wrk
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove the virtual environment and all that was made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist bench/out
+
+.venv/.examples .venv/.dev: pyproject.toml .ci/venv
+	@PYTHON=$(PYTHON) bash .ci/venv $(@:.venv/.%=%)

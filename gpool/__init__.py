@@ -1,0 +1,26 @@
+"""gpool: fasthttp's worker pool for gevent, and servers on it. Public names, no logic."""
+
+from gpool.connection import HIJACKED, Connection, ConnState
+from gpool.errors import GpoolError, Hijacked, PoolClosed, PoolFull
+from gpool.limits import Refusal
+from gpool.pool import PoolState, PoolStats, WorkerPool
+from gpool.server import ServerStats, StreamServer
+
+__all__ = [
+    "HIJACKED",
+    "ConnState",
+    "Connection",
+    "GpoolError",
+    "Hijacked",
+    "PoolClosed",
+    "PoolFull",
+    "PoolState",
+    "PoolStats",
+    "Refusal",
+    "ServerStats",
+    "StreamServer",
+    "WorkerPool",
+    "__version__",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,191 @@
+"""An accept loop that nothing ends but the loss of its listener.
+
+gevent's `gevent.server.StreamServer` accepts in the Hub, up to `max_accept` connections a turn.
+This adds what production asks of it: the listener's options, a pause that is a timer, and an
+answer to each error of accept(2). fasthttp ends its loop when descriptors run out (server.go,
+``acceptConn``); gevent prints a traceback for each failed accept.
+
+Guarantees:
+
+- For want of descriptors or memory it backs off, from 10 ms up to a second, says so once a
+  minute, and goes on.
+- An error that belongs to one client, gone before it was accepted, costs nothing but that client.
+- While it is paused the listener is not touched, so that whoever shares it gets the connections.
+
+What becomes of an accepted socket is left to `do_handle`.
+"""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable
+from enum import Enum, auto
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_TCP,
+    SO_REUSEPORT,
+    SOL_SOCKET,
+    SOMAXCONN,
+    TCP_NODELAY,
+)
+from typing import Any
+
+from gevent import server, socket
+
+from gpool.log import QuietLog
+from gpool.states import moved
+
+__all__ = ["MOVES", "AcceptLoop", "Accepting"]
+
+logger = logging.getLogger("gpool.server")
+
+MIN_BACK_OFF, MAX_BACK_OFF = 0.01, 1.0  # seconds, gevent's own figures
+
+#: accept(2), "Error handling" and EPERM: the error of a client that is off the queue by now.
+OF_ONE_CLIENT = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EINTR,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENONET,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EPROTO,
+    }
+)
+#: Linux inherits TCP_NODELAY from the listener; elsewhere each connection needs it.
+NODELAY_IS_INHERITED = sys.platform.startswith("linux")
+
+
+class Accepting(Enum):
+    """What the accept loop does; `MOVES` is what may follow."""
+
+    STOPPED = auto()  # not started, or stopped for good
+    RUNNING = auto()
+    PAUSED = auto()  # a timer starts it again
+    HELD = auto()  # whoever held it starts it again
+
+
+# Every move is legal but one: what is stopped is not paused or held.
+MOVES: dict[Accepting, tuple[Accepting, ...]] = {
+    Accepting.STOPPED: (Accepting.STOPPED, Accepting.RUNNING),
+    Accepting.RUNNING: tuple(Accepting),
+    Accepting.PAUSED: tuple(Accepting),
+    Accepting.HELD: tuple(Accepting),
+}
+
+
+class AcceptLoop(server.StreamServer):
+    """gevent's stream server, with an accept loop for production.
+
+    Args:
+        reuse_port: set SO_REUSEPORT on a listener that it binds itself.
+
+    The others are gevent's.
+    """
+
+    backlog = SOMAXCONN
+
+    def __init__(
+        self,
+        listener: Any,
+        handle: Callable[[Any, Any], object] | None,
+        backlog: int | None,
+        spawn: Any,
+        *,
+        reuse_port: bool,
+        **ssl_args: Any,
+    ) -> None:
+        self._reuse_port = reuse_port
+        self._accepting = Accepting.STOPPED
+        self._pause_timer: Any = None
+        self._back_off = MIN_BACK_OFF
+        self._log_back_off = QuietLog(logger, logging.ERROR)
+        super().__init__(listener, handle, backlog, spawn, **ssl_args)
+
+    def init_socket(self) -> None:
+        """Any side. Bind if need be, and set the options of the listener."""
+        if self.closed and self._reuse_port:
+            self.socket = self._bind_reusing_port()
+        super().init_socket()
+        # A socket that was passed in may be a blocking one; accepting on it would stop the Hub.
+        self.socket.setblocking(False)  # noqa: FBT003  # takes no keyword
+        if self.socket.family in (AF_INET, AF_INET6):
+            self.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+    def _bind_reusing_port(self) -> socket.socket:
+        listener = socket.socket(self.family)
+        try:
+            listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+            listener.bind(self.address)
+            listener.listen(self.backlog)
+        except OSError as error:
+            listener.close()
+            raise OSError(error.errno, f"{error.strerror}: {self.address!r}") from error
+        self.address = listener.getsockname()
+        return listener
+
+    # ------------------------------------------------------------------ running and pausing
+
+    def start_accepting(self) -> None:
+        """Any side. Accept, at once if it was paused."""
+        self._move(Accepting.RUNNING)
+        super().start_accepting()
+
+    def stop_accepting(self) -> None:
+        """Any side. Stop; gevent also calls it while `full`, and starts again on its own."""
+        self._move(Accepting.STOPPED)
+        super().stop_accepting()
+
+    def pause_accepting(self, duration: float) -> None:
+        """Any side. Leave the listener to others for `duration` seconds."""
+        super().stop_accepting()
+        self._move(Accepting.PAUSED)
+        self._pause_timer = self.loop.timer(duration)
+        self._pause_timer.start(self.start_accepting)
+
+    def hold_accepting(self) -> None:
+        """Any side. Leave the listener to others until `start_accepting`."""
+        super().stop_accepting()
+        self._move(Accepting.HELD)
+
+    def _move(self, state: Accepting) -> None:
+        self._accepting = moved(MOVES, self._accepting, state)
+        if self._pause_timer is not None:
+            self._pause_timer.close()
+            self._pause_timer = None
+
+    # ------------------------------------------------------------------ one accept: Hub side
+
+    def do_read(self) -> Any:
+        """Hub side. Accept one connection.
+
+        Returns:
+            The socket and the peer's address; None ends this turn of the loop.
+        """
+        # Within one turn, the last connection's handler may have paused or stopped the server.
+        if self._accepting is not Accepting.RUNNING:
+            return None
+        try:
+            accepted = super().do_read()
+        except OSError as error:
+            if self.is_fatal_error(error):
+                raise
+            if error.errno not in OF_ONE_CLIENT:
+                self._back_off_after(error)
+            return None
+        self._back_off = MIN_BACK_OFF
+        return accepted
+
+    def _back_off_after(self, error: OSError) -> None:
+        # Hub side. Out of descriptors or memory: others may give some back.
+        self._log_back_off(
+            "cannot accept: %s; trying again in %g s", error.strerror, self._back_off
+        )
+        self.pause_accepting(self._back_off)
+        self._back_off = min(self._back_off * 2, MAX_BACK_OFF)

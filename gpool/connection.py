@@ -1,0 +1,161 @@
+"""One accepted connection as a `gpool.StreamServer` sees it, and the states it goes through.
+
+The states are those of fasthttp's (and net/http's) ``ConnState``. The server moves a connection;
+a protocol on top of it says when one is idle, since only the protocol knows.
+"""
+
+import weakref
+from collections.abc import Callable
+from enum import Enum, auto
+from ssl import SSLError
+from typing import Any, TypeAlias
+
+from gevent.socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_TCP,
+    SHUT_RD,
+    SHUT_RDWR,
+    TCP_NODELAY,
+)
+from greenlet import greenlet
+
+from gpool.states import moved
+
+__all__ = ["HIJACKED", "MOVES", "ConnState", "Connection", "OnState"]
+
+
+class ConnState(Enum):
+    """Where a connection is; `MOVES` is what may follow."""
+
+    NEW = auto()  # accepted, no worker yet
+    ACTIVE = auto()  # a worker serves it
+    IDLE = auto()  # a worker waits for the next request on it; a drain closes it at once
+    HIJACKED = auto()  # the application has it for good; the server only counts it
+    CLOSED = auto()
+
+
+MOVES: dict[ConnState, tuple[ConnState, ...]] = {
+    ConnState.NEW: (ConnState.ACTIVE, ConnState.CLOSED),
+    ConnState.ACTIVE: (ConnState.IDLE, ConnState.HIJACKED, ConnState.CLOSED),
+    ConnState.IDLE: (ConnState.ACTIVE, ConnState.HIJACKED, ConnState.CLOSED),
+    ConnState.HIJACKED: (ConnState.CLOSED,),
+    ConnState.CLOSED: (),
+}
+
+#: What a handler returns that keeps its socket; raising `gpool.Hijacked` is the same.
+HIJACKED = ConnState.HIJACKED
+
+
+def has_peer(socket: Any) -> bool:
+    """Any side. Whether the socket is still connected."""
+    try:
+        socket.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+OnState: TypeAlias = Callable[["Connection", ConnState], object]
+
+
+class Connection:
+    """A socket, its peer, its state.
+
+    Attributes:
+        address: the peer's, as `socket.accept` gives it.
+        state: see `ConnState`.
+        worker: the greenlet that serves it, None before and after.
+    """
+
+    __slots__ = ("__weakref__", "_hijacked", "_socket", "address", "state", "worker")
+
+    def __init__(self, socket: Any, address: Any) -> None:
+        self._socket = socket
+        self._hijacked: weakref.ref[Any] | None = None
+        self.address = address
+        self.state = ConnState.NEW
+        self.worker: greenlet | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.state.name} from {self.address!r}>"
+
+    @property
+    def socket(self) -> Any:
+        """A socket of gevent, or its TLS form; None if it is closed, or hijacked and forgotten."""
+        return self._socket if self._hijacked is None else self._hijacked()
+
+    @socket.setter
+    def socket(self, socket: Any) -> None:
+        self._socket = socket
+
+    def move(self, state: ConnState) -> None:
+        """Any side. Change the state.
+
+        Raises:
+            IllegalMove: `MOVES` does not have it; the state is as it was.
+        """
+        self.state = moved(MOVES, self.state, state)
+
+    def disown(self, when_gone: Callable[["Connection"], object]) -> None:
+        """Worker side. Leave the socket to the application, and keep only an eye on it.
+
+        Args:
+            when_gone: called with this connection when nobody refers to the socket any more.
+        """
+        if self._socket is not None:
+            self._hijacked = weakref.ref(self._socket, lambda _: when_gone(self))
+            self._socket = None
+
+    def set_nodelay(self) -> bool:
+        """Hub side. Set TCP_NODELAY where there is TCP; False if the socket is beyond that."""
+        socket = self.socket
+        try:
+            if socket is not None and socket.family in (AF_INET, AF_INET6):
+                socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        except OSError:
+            return False
+        return True
+
+    def caused(self, error: BaseException) -> bool:
+        """Worker side. Whether `error` is this connection's end, and so no news to anybody.
+
+        fasthttp looks for "broken pipe", "reset by peer" and "i/o timeout" in the text. That would
+        also hide the reset of a database connection, so the socket is asked: it has no peer any
+        more, or it has a timeout.
+        """
+        if isinstance(error, SSLError):
+            return True
+        socket = self.socket
+        if socket is None:
+            return isinstance(error, OSError)
+        if isinstance(error, TimeoutError):
+            return socket.gettimeout() is not None
+        return isinstance(error, ConnectionError) and not has_peer(socket)
+
+    def gone(self) -> bool:
+        """Any side. Whether the socket was closed or forgotten by whoever had it."""
+        socket = self.socket
+        return socket is None or socket.fileno() < 0
+
+    def hang_up(self, how: int = SHUT_RDWR) -> None:
+        """Any side. Shut the socket down, so that whoever waits on it wakes up."""
+        socket = self.socket
+        try:
+            if socket is not None:
+                socket.shutdown(how)
+        except OSError:
+            pass  # the peer was faster
+
+    def stop_reading(self) -> None:
+        """Any side. Let whoever reads see the end of input, and still answer."""
+        self.hang_up(SHUT_RD)
+
+    def close(self) -> None:
+        """Any side. Close the socket; a second call does nothing."""
+        socket, self._socket, self._hijacked = self.socket, None, None
+        try:
+            if socket is not None:
+                socket.close()
+        except OSError:
+            pass  # EBADF: somebody closed the descriptor behind our back

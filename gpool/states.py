@@ -1,0 +1,28 @@
+"""States are enums, and a table says which may follow which.
+
+The table is the documentation; `moved` enforces it. Only the two states that a worker changes on
+every item are written without it (`gpool.workers`).
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
+
+from gpool.errors import IllegalMove
+
+__all__ = ["moved"]
+
+State = TypeVar("State", bound=Enum)
+
+
+def moved(moves: Mapping[State, tuple[State, ...]], current: State, following: State) -> State:
+    """Return `following` if `moves` has it after `current`.
+
+    Raises:
+        IllegalMove: it has not.
+    """
+    if following not in moves[current]:
+        raise IllegalMove(
+            f"{type(current).__name__}.{current.name} cannot be followed by {following.name}"
+        )
+    return following

@@ -1,0 +1,145 @@
+"""A worker: one greenlet that runs items in a loop, and the stack on which it waits.
+
+`WorkerChan` is fasthttp's ``workerChan``: the channel a worker is parked on, and when it was
+last used. The channel is gevent's (`gevent.queue.Channel`), unbuffered: a put from the Hub
+switches to the worker at once. `ReadyList` is fasthttp's ``ready`` slice.
+
+Guarantees:
+
+- **A stray switch or throw is not an item.** What wakes a parked worker is only a hint; whether
+  there is an item, the worker reads off its state, which the Hub sets before the put.
+- **Who takes a worker off the ready list owns it**, so that expiry and hand-off cannot both win.
+- **The ready list is sorted by last use**, by construction: releases append, so the bottom is
+  the oldest and expiry cuts a prefix.
+
+When a worker may be reused, how many there are and when they end, is left to the pool.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from gevent.hub import Hub, Waiter
+from gevent.queue import Channel
+from greenlet import GreenletExit, greenlet
+
+from gpool.states import moved
+
+__all__ = ["ENDING", "MOVES", "ReadyList", "WorkerChan", "WorkerState"]
+
+Item = TypeVar("Item")
+
+#: What ends a worker instead of being an error of its item: `GreenletExit` quietly, the other
+#: two on their way to where gevent sends them (the main greenlet).
+ENDING = (GreenletExit, SystemExit, KeyboardInterrupt)
+
+
+class WorkerState(Enum):
+    """Where a worker is; `MOVES` is what may follow."""
+
+    CLAIMED = auto()  # has an item on its way through the Hub: new, or taken off the ready list
+    BUSY = auto()  # runs an item
+    READY = auto()  # parked, on the ready list
+    RETIRED = auto()  # parked, off the ready list for good: ends when it is switched to
+    ENDED = auto()  # its greenlet is over, or about to be without running anything more
+
+
+MOVES: dict[WorkerState, tuple[WorkerState, ...]] = {
+    WorkerState.CLAIMED: (WorkerState.BUSY, WorkerState.RETIRED),
+    WorkerState.BUSY: (WorkerState.READY, WorkerState.ENDED),
+    WorkerState.READY: (
+        WorkerState.BUSY,
+        WorkerState.CLAIMED,
+        WorkerState.RETIRED,
+        WorkerState.ENDED,
+    ),
+    WorkerState.RETIRED: (WorkerState.ENDED,),
+    WorkerState.ENDED: (),
+}
+
+# The hot path writes these; a module's global is one lookup less than an enum's member.
+BUSY = WorkerState.BUSY
+READY = WorkerState.READY
+RETIRED = WorkerState.RETIRED
+
+
+class WorkerChan(Channel[Any], Generic[Item]):
+    """The channel of one worker, its greenlet, its state and its last use.
+
+    The worker waits among the channel's ``getters``, where `Channel.put` looks, but with one
+    `Waiter` for its whole life: `Channel.get` would make one, and a timer that never runs, for
+    every wait (0.4 us; docs/decisions.md has the measurement).
+
+    Attributes:
+        worker: the greenlet.
+        enlist: puts the waiter among the getters; to be called before `wait`.
+        wait: switches to the Hub until something wakes the worker, a put or a late callback.
+        state: see `MOVES`. Written by `move`, except on the hot path (BUSY and READY).
+        item: what the worker is to run next, None otherwise.
+        last_use_time: monotonic seconds of its last release.
+    """
+
+    __slots__ = ("enlist", "item", "last_use_time", "state", "wait", "worker")
+
+    def __init__(self, hub: Hub, loop: Callable[["WorkerChan[Item]"], None]) -> None:
+        super().__init__()
+        waiter: Waiter[object] = Waiter(hub)
+        self.enlist = partial(self.getters.append, waiter)
+        self.wait = waiter.get
+        self.worker = greenlet(loop, hub)
+        self.state = WorkerState.CLAIMED
+        self.item: Any = None
+        self.last_use_time = 0.0
+
+    def __repr__(self) -> str:
+        return f"<WorkerChan {self.state.name}>"
+
+    def move(self, state: WorkerState) -> None:
+        """Any side. Change the state.
+
+        Raises:
+            IllegalMove: `MOVES` does not have it; the state is as it was.
+        """
+        self.state = moved(MOVES, self.state, state)
+
+    def hand_off(self, item: Item) -> None:
+        """Hub side. Give a parked worker its next item, and switch to it.
+
+        Returns when the worker blocks or has parked again.
+        """
+        self.item = item
+        self.state = BUSY
+        self.put(None)
+
+    def end(self) -> None:
+        """Hub side. Switch to a retired worker, which ends; a stray switch may have done so."""
+        if self.state is RETIRED:
+            self.put(None)
+
+
+class ReadyList(list[WorkerChan[Item]]):
+    """The stack of parked workers: the last one used is on top, the oldest at the bottom.
+
+    ``append`` pushes and ``pop`` takes the top, both at the price of a list's.
+    """
+
+    __slots__ = ()
+
+    def expired(self, cutoff: float) -> list[WorkerChan[Item]]:
+        """Hub side. Cut off and return the workers last used at `cutoff` or before.
+
+        A binary search, then one cut; fasthttp's ``clean``.
+        """
+        end = bisect_right(self, cutoff, key=attrgetter("last_use_time"))
+        cut = self[:end]
+        del self[:end]
+        return cut
+
+    def empty(self) -> list[WorkerChan[Item]]:
+        """Any side. Cut off and return all of them."""
+        cut = self[:]
+        self.clear()
+        return cut

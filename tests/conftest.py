@@ -1,0 +1,43 @@
+"""What the tests share: the Hub's side, a quiet loop, a clock to turn."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from tests.support import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs() -> Iterator[None]:
+    """Not a wait for a state: the end of a test that would never end."""
+    with gevent.Timeout(30):
+        yield
+
+
+@pytest.fixture
+def no_hub_errors(monkeypatch) -> Iterator[list[Any]]:
+    """Nothing reaches the Hub's error handler in this test."""
+    seen: list[Any] = []
+    handle = gevent.get_hub().handle_error
+
+    def record(context: Any, *exc_info: Any) -> None:
+        seen.append((context, exc_info))
+        handle(context, *exc_info)
+
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", record)
+    yield seen
+    assert not seen
+
+
+@pytest.fixture
+def logged(caplog) -> Callable[[], list[str]]:
+    caplog.set_level(logging.DEBUG, "gpool")
+    return lambda: [record.getMessage() for record in caplog.records]
