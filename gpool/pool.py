@@ -27,7 +27,7 @@ from greenlet import GreenletExit, getcurrent
 from gpool.config import at_least, seconds
 from gpool.errors import PoolFull
 from gpool.waiting import Condition
-from gpool.worker import BUSY, READY, WorkerChan
+from gpool.worker import BUSY, READY, WorkerChan, WorkerState
 from gpool.workers import ExcInfo, PoolState, Workers
 
 __all__ = [
@@ -254,6 +254,7 @@ class WorkerPool(Workers[Item]):
     ) -> None:
         # Hub side. Whether it has finished its item since, is seen here.
         if chan.state is BUSY:
+            chan.move(WorkerState.LEAVING)
             chan.worker.throw(exception)
         elif chan.state is READY:
             self._ready.remove(chan)

@@ -42,6 +42,7 @@ class WorkerState(Enum):
 
     CLAIMED = auto()  # has an item on its way through the Hub: new, or taken off the ready list
     BUSY = auto()  # runs an item
+    LEAVING = auto()  # was killed: ends with its item, should that survive the kill
     READY = auto()  # parked, on the ready list
     RETIRED = auto()  # parked, off the ready list for good: ends when it is switched to
     ENDED = auto()  # its greenlet is over, or about to be without running anything more
@@ -49,7 +50,8 @@ class WorkerState(Enum):
 
 MOVES: dict[WorkerState, tuple[WorkerState, ...]] = {
     WorkerState.CLAIMED: (WorkerState.BUSY, WorkerState.RETIRED),
-    WorkerState.BUSY: (WorkerState.READY, WorkerState.ENDED),
+    WorkerState.BUSY: (WorkerState.READY, WorkerState.LEAVING, WorkerState.ENDED),
+    WorkerState.LEAVING: (WorkerState.ENDED,),
     WorkerState.READY: (
         WorkerState.BUSY,
         WorkerState.CLAIMED,

@@ -237,7 +237,7 @@ class Workers(Generic[Item]):
                 del item
                 chan.worker.gr_context = fresh_context()
                 # Nothing switches from here on: it is ready before anyone learns the result.
-                if self._state is not STARTED:
+                if chan.state is not BUSY or self._state is not STARTED:
                     return
                 chan.last_use_time = now()
                 chan.state = READY

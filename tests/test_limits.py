@@ -22,7 +22,9 @@ def test_the_network_of_an_address(address, expected):
 
 
 def test_two_hosts_of_one_64_are_one_network_and_of_two_are_two():
-    one, other, elsewhere = (network((host, 1)) for host in ("2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1"))
+    one, other, elsewhere = (
+        network((host, 1)) for host in ("2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1")
+    )
     assert one == other != elsewhere
 
 
