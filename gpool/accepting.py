@@ -24,6 +24,7 @@ from socket import (
     AF_INET,
     AF_INET6,
     IPPROTO_TCP,
+    SO_REUSEADDR,
     SO_REUSEPORT,
     SOL_SOCKET,
     SOMAXCONN,
@@ -65,15 +66,15 @@ NODELAY_IS_INHERITED = sys.platform.startswith("linux")
 class Accepting(Enum):
     """What the accept loop does; `MOVES` is what may follow."""
 
-    STOPPED = auto()  # not started, or stopped for good
+    STOPPED = auto()  # not started, closed, or (by gevent) until the pool has a worker
     RUNNING = auto()
     PAUSED = auto()  # a timer starts it again
     HELD = auto()  # whoever held it starts it again
 
 
-# Every move is legal but one: what is stopped is not paused or held.
+# Every move is legal but one: what is stopped is not paused.
 MOVES: dict[Accepting, tuple[Accepting, ...]] = {
-    Accepting.STOPPED: (Accepting.STOPPED, Accepting.RUNNING),
+    Accepting.STOPPED: (Accepting.STOPPED, Accepting.RUNNING, Accepting.HELD),
     Accepting.RUNNING: tuple(Accepting),
     Accepting.PAUSED: tuple(Accepting),
     Accepting.HELD: tuple(Accepting),
@@ -110,18 +111,21 @@ class AcceptLoop(server.StreamServer):
 
     def init_socket(self) -> None:
         """Any side. Bind if need be, and set the options of the listener."""
-        if self.closed and self._reuse_port:
-            self.socket = self._bind_reusing_port()
+        if self.closed:
+            self.socket = self._bind()
         super().init_socket()
         # A socket that was passed in may be a blocking one; accepting on it would stop the Hub.
         self.socket.setblocking(False)  # noqa: FBT003  # takes no keyword
         if self.socket.family in (AF_INET, AF_INET6):
             self.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
-    def _bind_reusing_port(self) -> socket.socket:
+    def _bind(self) -> socket.socket:
+        # gevent's own way leaves the socket open when the address is taken.
         listener = socket.socket(self.family)
         try:
-            listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+            listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+            if self._reuse_port:
+                listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
             listener.bind(self.address)
             listener.listen(self.backlog)
         except OSError as error:

@@ -16,9 +16,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def no_test_hangs() -> Iterator[None]:
+def no_test_hangs(request) -> Iterator[None]:
     """Not a wait for a state: the end of a test that would never end."""
-    with gevent.Timeout(30):
+    marker = request.node.get_closest_marker("limit")
+    with gevent.Timeout(marker.args[0] if marker else 30):
         yield
 
 

@@ -1,10 +1,14 @@
 """Helpers of the tests; none of them waits for time to pass."""
 
+import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import gevent
+from gevent import socket
 from gevent.hub import Waiter, get_hub
+from gevent.queue import Queue
 
 Result = TypeVar("Result")
 
@@ -27,6 +31,7 @@ def in_hub(func: Callable[..., Result], *args: Any) -> Result:
     waiter: Waiter[tuple[Result | None, BaseException | None]] = Waiter()
 
     def call() -> None:
+        result: tuple[Result | None, BaseException | None]
         try:
             result = func(*args), None
         except BaseException as error:
@@ -44,3 +49,48 @@ def settle() -> None:
     """Let the loop run until it has nothing to do but to wait."""
     for _ in range(3):
         gevent.idle()
+
+
+class Log(logging.Handler):
+    """Records as they come, for a test to wait on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.lines: Queue[str] = Queue()
+        self._logger = logging.getLogger(name)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.put(record.getMessage())
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._logger.removeHandler(self)
+
+
+def connect(address: Any, source: str = "") -> socket.socket:
+    """A client connected to `address`, from `source` if given."""
+    return socket.create_connection(address, source_address=(source, 0) if source else None)
+
+
+def ask(address: Any, data: bytes = b"x", source: str = "") -> bytes:
+    """Send `data` on a connection of its own, and return all that comes back."""
+    with connect(address, source) as client:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        return read_all(client)
+
+
+def read_all(client: Any) -> bytes:
+    """What comes until the peer closes; raises if that is a reset."""
+    received = b""
+    while data := client.recv(65_536):
+        received += data
+    return received
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,5 +1,7 @@
 """The face of the pool: the contract of spawn=, joining, killing, the numbers."""
 
+from contextlib import suppress
+
 import gevent
 import pytest
 from gevent import event
@@ -276,10 +278,8 @@ def test_kill_gives_up_on_an_item_that_goes_on(pool):
 
     def stubborn():
         while not gate.is_set():
-            try:
+            with suppress(GreenletExit):
                 gate.wait()
-            except GreenletExit:
-                pass
 
     pool.spawn(stubborn)
     settle()

@@ -21,7 +21,7 @@ def test_an_illegal_move_raises_and_names_both_states():
 
     moves = {Light.RED: (Light.GREEN,), Light.GREEN: ()}
     assert moved(moves, Light.RED, Light.GREEN) is Light.GREEN
-    with pytest.raises(IllegalMove, match="Light.GREEN cannot be followed by RED"):
+    with pytest.raises(IllegalMove, match=r"Light\.GREEN cannot be followed by RED"):
         moved(moves, Light.GREEN, Light.RED)
 
 

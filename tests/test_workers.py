@@ -23,8 +23,8 @@ class Served:
     """A worker_func that records, and does what the item says."""
 
     def __init__(self) -> None:
-        self.items = []
-        self.workers = []  # weak: a strong reference would taint
+        self.items: list[object] = []
+        self.workers: list[weakref.ref[object]] = []  # weak: a strong reference would taint
 
     def __call__(self, item):
         self.items.append(item)

@@ -1,0 +1,1 @@
+"""Scripts that measure gpool; make bench runs them."""

@@ -1,0 +1,107 @@
+"""The examples, run as a reader would."""
+
+import signal
+import socket
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run():
+    """Start an example on a free port; says the process and the address it prints."""
+    processes = []
+
+    def start(name, port="0"):
+        process = subprocess.Popen(
+            [sys.executable, EXAMPLES / name, "127.0.0.1", port],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        line = process.stdout.readline()
+        if not line:
+            return process, None
+        return process, ("127.0.0.1", int(line.split("127.0.0.1:")[1].split("/")[0].split()[0]))
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+class Person:
+    """Somebody in the chat."""
+
+    def __init__(self, address, name):
+        self.socket = socket.create_connection(address, timeout=20)
+        self.lines = self.socket.makefile("rw")
+        self.say(name)
+
+    def say(self, line):
+        self.lines.write(f"{line}\n")
+        self.lines.flush()
+
+    def hears(self, text):
+        """Read until a line with `text` comes; a line may come late, but the end must not."""
+        while text not in (line := self.lines.readline()):
+            assert line, f"no {text!r} before the end"
+
+    def leave(self):
+        self.lines.close()
+        self.socket.close()
+
+
+def test_every_example_has_a_test():
+    tested = {"echo.py", "hijack.py", "flask_app.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+def test_echo(run):
+    process, address = run("echo.py")
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(b"there and back")
+        assert client.recv(100) == b"there and back"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
+def test_more_people_chat_than_there_are_workers(run):
+    _, address = run("hijack.py")
+    people = []
+    for number in range(25):
+        person = Person(address, f"person {number}")
+        person.hears(f"person {number} is here, with {number} others")
+        people.append(person)
+    people[0].say("hello all")
+    for person in people:
+        person.hears("person 0: hello all")
+    people.pop().leave()
+    people[0].hears("person 24 has left")
+    for person in people:
+        person.leave()
+
+
+def test_the_flask_application_and_its_clear_word_for_a_port_that_is_taken(run):
+    process, address = run("flask_app.py")
+    client = HTTPConnection(*address, timeout=20)
+    client.request("GET", "/")
+    assert client.getresponse().read() == b"hello from a reused worker\n"
+    client.request("GET", "/wait?seconds=0.01")
+    assert client.getresponse().read() == b'{"waited":0.01}\n'
+    client.request("GET", "/pool")
+    assert b'"tainted":0' in client.getresponse().read()
+    second, nothing = run("flask_app.py", str(address[1]))
+    assert nothing is None
+    assert second.communicate()[1] == (
+        f"port {address[1]} of 127.0.0.1 is taken; try another: make serve PORT={address[1] + 1}\n"
+    )
+    client.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0

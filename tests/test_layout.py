@@ -1,0 +1,61 @@
+"""The shape of the package: imports only go down the ladder, modules stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gpool
+
+PACKAGE = Path(gpool.__file__).parent
+
+#: From the bottom up: a module imports only what stands before it.
+LADDER = [
+    "errors",
+    "states",
+    "config",
+    "log",
+    "waiting",
+    "worker",
+    "workers",
+    "pool",
+    "limits",
+    "connection",
+    "lingering",
+    "hijacks",
+    "accepting",
+    "server",
+    "__init__",
+]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path):
+    """The modules of gpool that the one at `path` imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import"
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name == "gpool" or name.startswith("gpool."):
+                yield name.removeprefix("gpool").removeprefix(".") or "__init__"
+
+
+def test_every_module_has_its_rung():
+    assert {path.stem for path in MODULES} == set(LADDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_only_go_down(path):
+    rung = LADDER.index(path.stem)
+    assert all(LADDER.index(name) < rung for name in imported(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_opens_with_its_design_and_stays_under_400_lines(path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 400

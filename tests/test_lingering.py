@@ -1,0 +1,102 @@
+import gevent
+import pytest
+from gevent import event, socket
+from gevent.hub import get_hub
+
+from gpool.lingering import Lingering
+from tests.support import in_hub, read_all, settle
+
+
+class Closed(list[str]):
+    """The owners told of, and an event for the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = event.Event()
+
+    def __call__(self, owner):
+        self.append(owner)
+        self.first.set()
+
+
+@pytest.fixture
+def closed():
+    return Closed()
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_the_answer_arrives_and_the_socket_is_closed_when_the_peer_closes(closed, pair):
+    ours, theirs = pair
+    lingering = Lingering(get_hub(), closed)
+    theirs.sendall(b"unread")
+    in_hub(lingering.close, ours, b"answer", "owner")
+    assert read_all(theirs) == b"answer"
+    assert (len(lingering), closed) == (1, [])
+    theirs.sendall(b"and more")
+    theirs.close()
+    settle()
+    assert (len(lingering), closed, ours.fileno()) == (0, ["owner"], -1)
+
+
+def test_a_peer_that_does_not_close_is_closed_after_the_timeout(closed, pair):
+    ours, theirs = pair
+    lingering = Lingering(get_hub(), closed, timeout=0.001)
+    in_hub(lingering.close, ours, b"answer", "owner")
+    closed.first.wait()
+    assert read_all(theirs) == b"answer"
+    assert lingering._sweep is None
+
+
+def test_a_peer_that_goes_on_sending_is_closed_all_the_same(closed, pair):
+    ours, theirs = pair
+    lingering = Lingering(get_hub(), closed, timeout=0.01)
+
+    def send():
+        while True:
+            theirs.sendall(bytes(10_000))
+
+    sender = gevent.spawn(send)
+    in_hub(lingering.close, ours, b"", "owner")
+    closed.first.wait()
+    with pytest.raises(BrokenPipeError):
+        sender.get()
+
+
+def test_each_is_due_in_its_own_time(closed):
+    pairs = [socket.socketpair() for _ in range(3)]
+    lingering = Lingering(get_hub(), closed, timeout=0.02)
+    for number, (ours, _) in enumerate(pairs):
+        in_hub(lingering.close, ours, b"", number)
+        gevent.sleep(0.01)  # work between two refusals
+    while len(closed) < 3:
+        closed.first.clear()
+        closed.first.wait()
+    assert closed == [0, 1, 2]
+    for _, theirs in pairs:
+        theirs.close()
+
+
+def test_a_peer_that_is_gone_is_not_waited_for(closed, pair):
+    ours, theirs = pair
+    theirs.close()
+    in_hub(Lingering(get_hub(), closed).close, ours, b"answer", "owner")
+    assert closed == ["owner"]
+
+
+def test_above_the_bound_sockets_are_closed_at_once(closed):
+    lingering = Lingering(get_hub(), closed, max_sockets=1)
+    pairs = [socket.socketpair() for _ in range(2)]
+    for number, (ours, _) in enumerate(pairs):
+        in_hub(lingering.close, ours, b"answer", number)
+    assert (len(lingering), closed) == (1, [1])
+    in_hub(lingering.close_all)
+    assert (len(lingering), closed) == (0, [1, 0])
+    for _, theirs in pairs:
+        assert read_all(theirs) == b"answer"
+        theirs.close()
