@@ -19,7 +19,7 @@ import errno
 import logging
 import sys
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import auto
 from socket import (
     AF_INET,
     AF_INET6,
@@ -35,7 +35,7 @@ from typing import Any
 from gevent import server, socket
 
 from gpool.log import QuietLog
-from gpool.states import moved
+from gpool.states import State, moved
 
 __all__ = ["MOVES", "AcceptLoop", "Accepting"]
 
@@ -63,7 +63,7 @@ OF_ONE_CLIENT = frozenset(
 NODELAY_IS_INHERITED = sys.platform.startswith("linux")
 
 
-class Accepting(Enum):
+class Accepting(State):
     """What the accept loop does; `MOVES` is what may follow."""
 
     STOPPED = auto()  # not started, closed, or (by gevent) until the pool has a worker

@@ -6,7 +6,7 @@ a protocol on top of it says when one is idle, since only the protocol knows.
 
 import weakref
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import auto
 from ssl import SSLError
 from typing import Any, TypeAlias
 
@@ -20,12 +20,12 @@ from gevent.socket import (
 )
 from greenlet import greenlet
 
-from gpool.states import moved
+from gpool.states import State, moved
 
 __all__ = ["HIJACKED", "MOVES", "ConnState", "Connection", "OnState"]
 
 
-class ConnState(Enum):
+class ConnState(State):
     """Where a connection is; `MOVES` is what may follow."""
 
     NEW = auto()  # accepted, no worker yet

@@ -10,12 +10,22 @@ from typing import TypeVar
 
 from gpool.errors import IllegalMove
 
-__all__ = ["moved"]
-
-State = TypeVar("State", bound=Enum)
+__all__ = ["State", "moved"]
 
 
-def moved(moves: Mapping[State, tuple[State, ...]], current: State, following: State) -> State:
+class State(Enum):
+    """An enum of states.
+
+    Its members are hashed as the singletons they are: Enum's own hash is a call of 0.1 us.
+    """
+
+    __hash__ = object.__hash__
+
+
+Some = TypeVar("Some", bound=State)
+
+
+def moved(moves: Mapping[Some, tuple[Some, ...]], current: Some, following: Some) -> Some:
     """Return `following` if `moves` has it after `current`.
 
     Raises:

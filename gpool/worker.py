@@ -17,7 +17,7 @@ When a worker may be reused, how many there are and when they end, is left to th
 
 from bisect import bisect_right
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import auto
 from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -26,7 +26,7 @@ from gevent.hub import Hub, Waiter
 from gevent.queue import Channel
 from greenlet import GreenletExit, greenlet
 
-from gpool.states import moved
+from gpool.states import State, moved
 
 __all__ = ["ENDING", "MOVES", "ReadyList", "WorkerChan", "WorkerState"]
 
@@ -37,7 +37,7 @@ Item = TypeVar("Item")
 ENDING = (GreenletExit, SystemExit, KeyboardInterrupt)
 
 
-class WorkerState(Enum):
+class WorkerState(State):
     """Where a worker is; `MOVES` is what may follow."""
 
     CLAIMED = auto()  # has an item on its way through the Hub: new, or taken off the ready list

@@ -24,7 +24,7 @@ It never looks into an item, and what is an error worth telling is left to `on_e
 import sys
 from collections.abc import Callable
 from contextvars import copy_context
-from enum import Enum, auto
+from enum import auto
 from math import isinf
 from sys import getrefcount
 from time import monotonic
@@ -35,7 +35,7 @@ from gevent.hub import get_hub
 from greenlet import getcurrent
 
 from gpool.errors import PoolClosed
-from gpool.states import moved
+from gpool.states import State, moved
 from gpool.waiting import Waited
 from gpool.worker import (
     BUSY,
@@ -53,7 +53,7 @@ Item = TypeVar("Item")
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-class PoolState(Enum):
+class PoolState(State):
     """Whether a pool takes items; `MOVES` is what may follow."""
 
     CREATED = auto()  # starts by itself with the first item

@@ -1,10 +1,8 @@
-from enum import Enum
-
 import pytest
 
 from gpool import accepting, connection, worker, workers
 from gpool.errors import IllegalMove
-from gpool.states import moved
+from gpool.states import State, moved
 
 
 @pytest.mark.parametrize(
@@ -15,7 +13,7 @@ def test_a_table_has_a_row_for_every_state(moves):
 
 
 def test_an_illegal_move_raises_and_names_both_states():
-    class Light(Enum):
+    class Light(State):
         RED = 1
         GREEN = 2
 
