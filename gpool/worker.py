@@ -28,7 +28,7 @@ from greenlet import GreenletExit, greenlet
 
 from gpool.states import State, moved
 
-__all__ = ["ENDING", "MOVES", "ReadyList", "WorkerChan", "WorkerState"]
+__all__ = ["ENDING", "MOVES", "ReadyList", "Worker", "WorkerChan", "WorkerState"]
 
 Item = TypeVar("Item")
 
@@ -68,6 +68,21 @@ READY = WorkerState.READY
 RETIRED = WorkerState.RETIRED
 
 
+class Worker(greenlet):
+    """The greenlet of a worker.
+
+    A throw that comes after its end, such as that of a leaked `gevent.Timeout`, is of no effect,
+    as it is with `gevent.Greenlet`. A plain greenlet would pass it to its parent, the Hub, and
+    with gevent's cffi loops (libuv's is one) it would come out in the main greenlet.
+    """
+
+    __slots__ = ()
+
+    def throw(self, *args: Any) -> Any:
+        """Hub side. Raise an exception where this worker waits, unless it has ended."""
+        return None if self.dead else super().throw(*args)
+
+
 class WorkerChan(Channel[Any], Generic[Item]):
     """The channel of one worker, its greenlet, its state and its last use.
 
@@ -91,7 +106,7 @@ class WorkerChan(Channel[Any], Generic[Item]):
         waiter: Waiter[object] = Waiter(hub)
         self.enlist = partial(self.getters.append, waiter)
         self.wait = waiter.get
-        self.worker = greenlet(loop, hub)
+        self.worker = Worker(loop, hub)
         self.state = WorkerState.CLAIMED
         self.item: Any = None
         self.last_use_time = 0.0

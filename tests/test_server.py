@@ -1,5 +1,6 @@
 """StreamServer: admission, overflow, states, hijacking, errors, drain."""
 
+import math
 import socket as blocking_socket
 import ssl
 from contextlib import suppress
@@ -221,6 +222,18 @@ def test_a_refused_client_that_neither_reads_nor_closes_is_closed_at_last(serve,
         client.close()
 
 
+def test_a_drain_does_not_wait_for_refused_clients_beyond_its_time(serve):
+    server, clients = full_server(serve, overflow_pause=0)
+    with connect(server.address) as refused:
+        settle()
+        assert server.stats().lingering == 1
+        server.stop(timeout=0)
+        assert server.stats().lingering == 0
+        assert read_all(refused) == BUSY_ANSWER
+    for client in clients:
+        client.close()
+
+
 def test_overflow_is_logged_once_with_the_bound(serve):
     with Log("gpool.server") as log:
         server, clients = full_server(serve, overflow_pause=0)
@@ -389,7 +402,8 @@ def test_a_hijacked_socket_stays_open_and_its_worker_is_free(serve, how):
     server = serve(hijack, max_workers=1)
     clients = [connect(server.address) for _ in range(3)]
     settle()
-    assert server.pool.stats().ready == 1
+    pool = server.pool.stats()
+    assert (pool.ready, pool.created, pool.tainted) == (1, 1, 0)
     assert (server.stats().open, server.stats().hijacked) == (3, 3)
     for sock in kept:
         sock.sendall(b"mine")
@@ -411,6 +425,22 @@ def test_a_hijacked_socket_that_is_forgotten_is_closed_and_counted(serve):
     assert len(server._hijacks) == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve, no_hub_errors):
+    kept = []
+
+    def hijack(sock, address):
+        kept.append(sock)
+        return HIJACKED
+
+    server = serve(hijack)
+    with connect(server.address):
+        settle()
+        kept.clear()  # noticed on the next turn of the loop
+        assert server.stats().hijacked == 0  # and by this, before
+        settle()
+
+
 def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve):
     kept = []
 
@@ -423,7 +453,9 @@ def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve):
         assert ask(server.address) == b""
         assert server.stats().refused[Refusal.MAX_CONNECTIONS] == 1
         kept[0].close()
-        server._hijacks._next_reap = 0.0  # a second later
+        server._hijacks._next_reap = math.inf  # within the second that nobody looks
+        assert ask(server.address) == b""
+        server._hijacks._next_reap = 0.0  # after it
         with connect(server.address):
             settle()
             assert len(kept) == 2
@@ -558,6 +590,14 @@ def test_a_drain_lets_handlers_finish(serve):
         gate.set()
         drain.get()
         assert read_all(client) == b"finished"
+
+
+def test_a_drain_ends_the_ready_workers_of_the_servers_own_pool(serve):
+    server = serve(cls=Echo)
+    ask(server.address)
+    assert server.pool.stats().ready == 1
+    server.stop()
+    assert server.pool.stats().running == 0
 
 
 def test_a_drain_kills_what_is_left_when_its_time_is_over(serve):

@@ -207,8 +207,7 @@ def leak_timeout(pool):
     return seen
 
 
-@pytest.mark.filterwarnings("ignore:.*:ResourceWarning")
-def test_a_leaked_timeout_never_reaches_another_item(pool, capsys):
+def test_a_leaked_timeout_never_reaches_another_item(pool, no_hub_errors):
     assert leak_timeout(pool) == []
     assert pool.stats().tainted == 1
 
@@ -470,7 +469,7 @@ def test_a_worker_that_cannot_start_leaks_no_slot(pool, monkeypatch, capsys):
         def switch(self, *args):
             raise MemoryError("no stack")
 
-    monkeypatch.setattr("gpool.worker.greenlet", lambda *args: NoMemory())
+    monkeypatch.setattr("gpool.worker.Worker", lambda *args: NoMemory())
     in_hub(pool.serve, 1)
     assert pool.stats().running == 0
     assert "MemoryError: no stack" in capsys.readouterr().err

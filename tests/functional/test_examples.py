@@ -99,8 +99,10 @@ def test_the_flask_application_and_its_clear_word_for_a_port_that_is_taken(run):
     assert b'"tainted":0' in client.getresponse().read()
     second, nothing = run("flask_app.py", str(address[1]))
     assert nothing is None
-    assert second.communicate()[1] == (
-        f"port {address[1]} of 127.0.0.1 is taken; try another: make serve PORT={address[1] + 1}\n"
+    said = second.communicate()[1]
+    taken = address[1]
+    assert said.splitlines()[0] == (
+        f"port {taken} of 127.0.0.1 is taken; try another: make serve PORT={taken + 1}"
     )
     client.close()
     process.send_signal(signal.SIGTERM)
