@@ -22,6 +22,7 @@ from rich.table import Table
 
 from bench.handoff import ROUNDS
 from bench.load import WORKLOADS, cpus, measure, pinned
+from bench.plot import plot
 from bench.servers import SERVERS
 
 OUT = Path(__file__).parent / "out"
@@ -39,7 +40,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--server", choices=SERVERS, action="append", help="only this; repeatable")
     parser.add_argument("--workload", choices=WORKLOADS, action="append", help="only this")
     parser.add_argument("--only", choices=["handoff", "load"], help="only this half")
-    parser.add_argument("--json", type=Path, help="where the figures go (bench/out/TIME.json)")
+    parser.add_argument(
+        "--json", type=Path, help="where figures and picture go (bench/out/TIME.json)"
+    )
     given = parser.parse_args()
     if given.seconds < 1 or given.repeat < 1:
         parser.error("--seconds and --repeat must be at least 1")
@@ -179,9 +182,12 @@ def main() -> None:
         for workload, runs in figures["load"].items():
             console.print(load_table(workload, runs))
     path = given.json or OUT / time.strftime("%Y-%m-%d-%H%M%S.json")
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n")
-    console.print(f"all figures: {path}", soft_wrap=True)
+    picture = path.with_suffix(".svg")
+    plot(figures, picture)
+    console.print(f"all figures: {path}\na picture:   {picture}", soft_wrap=True)
 
 
 if __name__ == "__main__":
