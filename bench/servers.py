@@ -60,6 +60,10 @@ def wsgi(**settings: Any) -> pywsgi.WSGIServer:
 #: name: (what the table calls it, the server). All but one have TCP_NODELAY on their listener.
 SERVERS: dict[str, tuple[str, Callable[[], server.StreamServer]]] = {
     "gpool": ("gpool.StreamServer", lambda: StreamServer(LISTENER, handle)),
+    "gpool-defer": (
+        "gpool.StreamServer, defer_accept",
+        lambda: StreamServer(LISTENER, handle, defer_accept=True),
+    ),
     "gevent": ("gevent StreamServer, spawning", lambda: server.StreamServer(LISTENER, handle)),
     "gevent-pool": (
         "gevent StreamServer, Pool(1000)",

@@ -3,8 +3,9 @@
 from gpool.connection import HIJACKED, Connection, ConnState
 from gpool.errors import GpoolError, Hijacked, PoolClosed, PoolFull
 from gpool.limits import Refusal
-from gpool.pool import PoolState, PoolStats, WorkerPool
-from gpool.server import ServerStats, StreamServer
+from gpool.pool import PoolState, WorkerPool
+from gpool.server import StreamServer
+from gpool.stats import PoolStats, ServerStats
 
 __all__ = [
     "HIJACKED",

@@ -59,6 +59,9 @@ OF_ONE_CLIENT = frozenset(
         errno.EPROTO,
     }
 )
+TCP_DEFER_ACCEPT: Any = getattr(socket, "TCP_DEFER_ACCEPT", None)
+DEFER_SECONDS = 1  # for which the kernel is asked to hold a silent client back; as in fasthttp
+
 #: Linux inherits TCP_NODELAY from the listener; elsewhere each connection needs it.
 NODELAY_IS_INHERITED = sys.platform.startswith("linux")
 
@@ -86,6 +89,8 @@ class AcceptLoop(server.StreamServer):
 
     Args:
         reuse_port: set SO_REUSEPORT on a listener that it binds itself.
+        defer_accept: leave a connection to the kernel until its first bytes are there (Linux's
+            TCP_DEFER_ACCEPT).
 
     The others are gevent's.
     """
@@ -100,9 +105,13 @@ class AcceptLoop(server.StreamServer):
         spawn: Any,
         *,
         reuse_port: bool,
+        defer_accept: bool,
         **ssl_args: Any,
     ) -> None:
+        if defer_accept and TCP_DEFER_ACCEPT is None:
+            raise ValueError("defer_accept must be False here: only Linux has TCP_DEFER_ACCEPT")
         self._reuse_port = reuse_port
+        self._defer_accept = defer_accept
         self._accepting = Accepting.STOPPED
         self._pause_timer: Any = None
         self._back_off = MIN_BACK_OFF
@@ -118,6 +127,8 @@ class AcceptLoop(server.StreamServer):
         self.socket.setblocking(False)  # noqa: FBT003  # takes no keyword
         if self.socket.family in (AF_INET, AF_INET6):
             self.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            if self._defer_accept:
+                self.socket.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_SECONDS)
 
     def _bind(self) -> socket.socket:
         # gevent's own way leaves the socket open when the address is taken.

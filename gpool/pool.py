@@ -19,13 +19,13 @@ Sockets, protocols and which errors are worth a log line are left to the server.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
 from greenlet import GreenletExit, getcurrent
 
 from gpool.config import at_least, seconds
 from gpool.errors import PoolFull
+from gpool.stats import PoolStats
 from gpool.waiting import Condition
 from gpool.worker import BUSY, READY, WorkerChan, WorkerState
 from gpool.workers import ExcInfo, PoolState, Workers
@@ -45,37 +45,6 @@ logger = logging.getLogger("gpool.pool")
 
 Item = TypeVar("Item")
 Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """What a pool holds now, and what it has done since it was created.
-
-    Attributes:
-        max_workers: upper bound of `running`.
-        running: workers there are, ``ready + busy``.
-        ready: workers that wait for an item.
-        busy: workers that have one.
-        served: items accepted.
-        created: workers created; each was created for an item.
-        reused: items given to a worker that was there already.
-        retired: workers ended because nobody had needed them for `max_idle_worker_duration`.
-        tainted: workers not reused because something still referred to them.
-        refused: items refused because all workers were busy.
-        errors: items that raised.
-    """
-
-    max_workers: int
-    running: int
-    ready: int
-    busy: int
-    served: int
-    created: int
-    reused: int
-    retired: int
-    tainted: int
-    refused: int
-    errors: int
 
 
 def run_job(job: Job) -> None:

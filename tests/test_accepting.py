@@ -114,6 +114,22 @@ def test_two_servers_can_share_a_port_with_reuse_port():
             assert min(one.stats().accepted, other.stats().accepted) > 0
 
 
+def test_with_defer_accept_a_connection_is_taken_with_its_first_bytes():
+    with StreamServer(("127.0.0.1", 0), echo, defer_accept=True) as server:
+        server.start()
+        with connect(server.address) as client:
+            settle()
+            assert server.stats().accepted == 0
+            client.sendall(b"first")
+            assert client.recv(5) == b"first"
+
+
+def test_defer_accept_is_refused_where_there_is_none(monkeypatch):
+    monkeypatch.setattr("gpool.accepting.TCP_DEFER_ACCEPT", None)
+    with pytest.raises(ValueError, match="defer_accept must be False here"):
+        StreamServer(("127.0.0.1", 0), echo, defer_accept=True)
+
+
 @pytest.mark.parametrize("reuse_port", [False, True])
 def test_an_address_that_is_taken_is_named(reuse_port):
     with blocking_socket.create_server(("127.0.0.1", 0)) as taken:
