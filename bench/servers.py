@@ -57,21 +57,22 @@ def wsgi(**settings: Any) -> pywsgi.WSGIServer:
     return pywsgi.WSGIServer(LISTENER, application, log=None, **settings)
 
 
-#: name: (what the table calls it, the server). All but one have TCP_NODELAY on their listener.
+#: name: (what the table calls it, the server). All but one have TCP_NODELAY on their listener;
+#: pywsgi as shipped has not.
 SERVERS: dict[str, tuple[str, Callable[[], server.StreamServer]]] = {
     "gpool": ("gpool.StreamServer", lambda: StreamServer(LISTENER, handle)),
     "gpool-defer": (
-        "gpool.StreamServer, defer_accept",
+        "gpool, defer_accept",
         lambda: StreamServer(LISTENER, handle, defer_accept=True),
     ),
-    "gevent": ("gevent StreamServer, spawning", lambda: server.StreamServer(LISTENER, handle)),
+    "gevent": ("gevent StreamServer", lambda: server.StreamServer(LISTENER, handle)),
     "gevent-pool": (
-        "gevent StreamServer, Pool(1000)",
+        "gevent + Pool(1000)",
         lambda: server.StreamServer(LISTENER, handle, spawn=Pool(1_000)),
     ),
-    "pywsgi-gpool": ("pywsgi, spawn=WorkerPool()", lambda: wsgi(spawn=WorkerPool())),
-    "pywsgi": ("pywsgi, spawning", wsgi),
-    "pywsgi-nagle": ("pywsgi as shipped (Nagle)", wsgi),
+    "pywsgi-gpool": ("pywsgi + WorkerPool", lambda: wsgi(spawn=WorkerPool())),
+    "pywsgi": ("pywsgi", wsgi),
+    "pywsgi-nagle": ("pywsgi, Nagle on", wsgi),
 }
 
 
