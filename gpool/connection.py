@@ -7,7 +7,6 @@ a protocol on top of it says when one is idle, since only the protocol knows.
 import weakref
 from collections.abc import Callable
 from enum import auto
-from ssl import SSLError
 from typing import Any, TypeAlias
 
 from gevent.socket import (
@@ -20,6 +19,7 @@ from gevent.socket import (
 )
 from greenlet import greenlet
 
+from gpool.errors import HandshakeFailed
 from gpool.states import State, moved
 
 __all__ = ["HIJACKED", "MOVES", "ConnState", "Connection", "OnState"]
@@ -124,7 +124,7 @@ class Connection:
         also hide the reset of a database connection, so the socket is asked: it has no peer any
         more, or it has a timeout.
         """
-        if isinstance(error, SSLError):
+        if isinstance(error, HandshakeFailed):
             return True
         socket = self.socket
         if socket is None:

@@ -6,7 +6,7 @@ derive from `BaseException`, so that an application's ``except Exception`` does 
 them: `Hijacked` here, as `greenlet.GreenletExit` in gevent.
 """
 
-__all__ = ["GpoolError", "Hijacked", "IllegalMove", "PoolClosed", "PoolFull"]
+__all__ = ["GpoolError", "HandshakeFailed", "Hijacked", "IllegalMove", "PoolClosed", "PoolFull"]
 
 
 class GpoolError(Exception):
@@ -23,6 +23,10 @@ class PoolFull(GpoolError):
     The Hub cannot wait. Ask `WorkerPool.full` first, or use `WorkerPool.serve`, which answers
     ``False`` instead of raising.
     """
+
+
+class HandshakeFailed(GpoolError):
+    """A client did not get through the TLS handshake: silent, plain text, nothing in common."""
 
 
 class IllegalMove(GpoolError):

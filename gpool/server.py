@@ -32,7 +32,7 @@ from greenlet import GreenletExit, getcurrent
 from gpool.accepting import NODELAY_IS_INHERITED, Accepting, AcceptLoop
 from gpool.config import choice, seconds
 from gpool.connection import HIJACKED, Connection, ConnState, OnState
-from gpool.errors import Hijacked, PoolClosed
+from gpool.errors import HandshakeFailed, Hijacked, PoolClosed
 from gpool.hijacks import Hijacks
 from gpool.limits import ConnectionLimits, Refusal
 from gpool.lingering import Lingering
@@ -170,13 +170,21 @@ class StreamServer(AcceptLoop):
         says so with ``self.enter(conn, ConnState.IDLE)``, and ACTIVE: a drain closes it then.
         """
         if self.ssl_args is not None:
-            with gevent.Timeout(self._handshake_timeout, TimeoutError("TLS handshake timed out")):
-                conn.socket = self._wrap_socket(conn.socket)
+            self.shake_hands(conn)
         return self.handle(conn.socket, conn.address)
 
-    def _wrap_socket(self, socket: Any) -> Any:
+    def shake_hands(self, conn: Connection) -> None:
+        """Worker side. Put the TLS form of its socket into `conn`.
+
+        Raises:
+            HandshakeFailed: the client did not get through it, or not in `handshake_timeout`.
+        """
         wrap: Any = self.wrap_socket  # type: ignore[misc]  # gevent sets it on the instance
-        return wrap(socket, **(self.ssl_args or {}))
+        try:
+            with gevent.Timeout(self._handshake_timeout, TimeoutError("timed out")):
+                conn.socket = wrap(conn.socket, **(self.ssl_args or {}))
+        except OSError as error:
+            raise HandshakeFailed(str(error)) from error
 
     def refusal(self, reason: Refusal) -> bytes:  # noqa: ARG002  # for subclasses
         """Hub side. What a refused client gets to read before the end; nothing in plain TCP.

@@ -116,6 +116,7 @@ class Workers(Generic[Item]):
 
         Raises:
             PoolClosed: the pool was stopped.
+            RuntimeError: the pool was started by another thread.
         """
         if getcurrent() is not self._hub:
             return self._serve_from_greenlet(item)
@@ -132,6 +133,7 @@ class Workers(Generic[Item]):
     def _serve_from_greenlet(self, item: Item) -> bool:
         # Worker side. Only the Hub can see whether a parked worker is tainted, and only it may
         # switch to one; here a worker is claimed, and the Hub does the rest.
+        self._check_open()
         if self._ready:
             chan = self._ready.pop()
             chan.move(WorkerState.CLAIMED)
@@ -142,14 +144,18 @@ class Workers(Generic[Item]):
         self._hub.loop.run_callback(self._start_worker, self._new_worker(item))
         return True
 
-    def _admit(self) -> bool:
-        # Any side. Whether one more worker may be created.
+    def _check_open(self) -> None:
+        # Any side. Whether the pool takes items from here; the first one starts it.
         if self._state is not STARTED:
             if self._state is PoolState.STOPPED:
                 raise PoolClosed("the pool was stopped, call start() first")
             self.start()
         if get_hub() is not self._hub:
             raise RuntimeError("the pool was started by another thread, and belongs to its Hub")
+
+    def _admit(self) -> bool:
+        # Any side. Whether one more worker may be created.
+        self._check_open()
         if len(self._workers) < self._max_workers:
             return True
         self._refused += 1

@@ -602,8 +602,11 @@ def test_stop_does_not_wait_for_the_cleaners_sleep(pool):
     assert pool._cleaner is None and pool.state is PoolState.STOPPED
 
 
-def test_a_pool_belongs_to_the_thread_that_started_it(pool):
+@pytest.mark.parametrize("ready", [0, 1])
+def test_a_pool_belongs_to_the_thread_that_started_it(pool, ready):
     pool.start()
+    for _ in range(ready):
+        in_hub(pool.serve, int)
     seen = []
 
     def elsewhere():
@@ -613,6 +616,6 @@ def test_a_pool_belongs_to_the_thread_that_started_it(pool):
             seen.append(str(error))
         get_hub().destroy()
 
-    thread = get_hub().threadpool.spawn(elsewhere)
-    thread.get()
+    get_hub().threadpool.spawn(elsewhere).get()
     assert seen == ["the pool was started by another thread, and belongs to its Hub"]
+    assert pool.stats().ready == ready
