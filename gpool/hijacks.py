@@ -6,7 +6,7 @@ reference to the socket goes, which is noticed at once; or it is closed and stil
 which is seen only by looking (`reap`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -35,9 +35,6 @@ class Hijacks:
 
     def __len__(self) -> int:
         return len(self._connections)
-
-    def __iter__(self) -> Iterator[Connection]:
-        return iter(tuple(self._connections))
 
     def add(self, conn: Connection) -> None:
         """Worker side. Leave the socket of `conn` to the application."""

@@ -35,9 +35,6 @@ class Waited:
         self.hub = hub
         self.conditions: list[Condition] = []
 
-    def __bool__(self) -> bool:
-        return bool(self.conditions)
-
     def changed(self) -> None:
         """Any side. The pool has changed: wake those whose condition holds now."""
         for condition in self.conditions:
