@@ -7,8 +7,11 @@ from typing import Any, Self, TypeVar
 
 import gevent
 from gevent import socket
+from gevent.event import Event
 from gevent.hub import Waiter, get_hub
 from gevent.queue import Queue
+
+from gpool import Connection, ConnState
 
 Result = TypeVar("Result")
 
@@ -94,3 +97,28 @@ def read_all(client: Any) -> bytes:
 def descriptors() -> int:
     """How many this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class States(list[str]):
+    """An on_state that records, for a test to wait on.
+
+    Whoever waits goes on in a later turn of the loop than the one in which the state was told,
+    so the server has done by then what goes with it.
+    """
+
+    def __init__(self, also: Callable[[Connection, ConnState], object] | None = None) -> None:
+        super().__init__()
+        self._also = also
+        self._told = Event()
+
+    def __call__(self, conn: Connection, state: ConnState) -> None:
+        self.append(state.name)
+        self._told.set()
+        if self._also is not None:
+            self._also(conn, state)
+
+    def reach(self, name: str, count: int = 1) -> None:
+        """Wait until `count` connections have been in the state `name`."""
+        while self.count(name) < count:
+            self._told.clear()
+            self._told.wait()

@@ -99,7 +99,7 @@ def test_an_error_nobody_knows_backs_off_too(server, failing):
 def test_a_lost_listener_closes_the_server(server, failing, capsys):
     failing.append(errno.EBADF)
     with connect(server.address):
-        settle()
+        server.serve_forever()  # until then
     assert server.closed and not server.started
     assert "failed with" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ from greenlet import GreenletExit, getcurrent
 
 from gpool import HIJACKED, ConnState, Hijacked, Refusal, StreamServer, WorkerPool
 from gpool import server as server_module
-from tests.support import Log, ask, connect, in_hub, read_all, settle
+from tests.support import Log, States, ask, connect, in_hub, read_all, settle
 
 BUSY_ANSWER = b"busy\n" * 1_000
 
@@ -35,8 +35,10 @@ def serve():
     """Start servers on a free port each; stop them at the end, whatever happened."""
     servers = []
 
-    def start(handle=None, cls=StreamServer, listener=("127.0.0.1", 0), **settings):
-        server = cls(listener, handle, **settings)
+    def start(handle=None, cls=StreamServer, listener=("127.0.0.1", 0), on_state=None, **settings):
+        states = States(on_state)
+        server = cls(listener, handle, on_state=states, **settings)
+        server.states = states
         servers.append(server)
         server.start()
         return server
@@ -53,11 +55,6 @@ def listen_to(address):
     """Connect, say nothing, and return all that comes."""
     with connect(address) as client:
         return read_all(client)
-
-
-def states_of(seen):
-    """An on_state that appends to `seen`."""
-    return lambda conn, state: seen.append(state.name)
 
 
 # ---------------------------------------------------------------------- serving
@@ -88,7 +85,7 @@ def test_a_pool_can_be_shared_by_two_servers(serve):
         client.sendall(b"x")
         assert client.recv(1) == b"x"
         assert ask(other.address) == BUSY_ANSWER
-    settle()
+    one.states.reach("CLOSED")
     one.stop()
     assert ask(other.address) == b"x"  # the pool is not its server's to stop
     pool.stop()
@@ -213,10 +210,8 @@ def test_refused_clients_read_the_whole_answer_although_they_wrote_first(serve):
 def test_a_refused_client_that_neither_reads_nor_closes_is_closed_at_last(serve, monkeypatch):
     server, clients = full_server(serve, overflow_pause=0)
     server._lingering._timeout = 0.001
-    gone = event.Event()
-    server._on_state = lambda conn, state: state is ConnState.CLOSED and gone.set()
     with connect(server.address):
-        gone.wait()
+        server.states.reach("CLOSED")
     assert server.stats().lingering == 0
     for client in clients:
         client.close()
@@ -225,7 +220,7 @@ def test_a_refused_client_that_neither_reads_nor_closes_is_closed_at_last(serve,
 def test_a_drain_does_not_wait_for_refused_clients_beyond_its_time(serve):
     server, clients = full_server(serve, overflow_pause=0)
     with connect(server.address) as refused:
-        settle()
+        server.states.reach("NEW", 3)
         assert server.stats().lingering == 1
         server.stop(timeout=0)
         assert server.stats().lingering == 0
@@ -279,14 +274,17 @@ def test_the_pause_is_a_timer_and_serves_those_that_are_in(serve):
 
 def test_with_wait_nobody_is_refused_and_nobody_is_lost(serve):
     server, clients = full_server(serve, overflow="wait")
-    waiting = [gevent.spawn(ask, server.address, b"%d" % number) for number in range(50)]
+    waiting = [connect(server.address) for _ in range(50)]  # all are in the backlog now
+    for client in waiting:
+        client.sendall(b"x")
+        client.shutdown(socket.SHUT_WR)
     settle()
-    assert not any(greenlet.ready() for greenlet in waiting)
     assert server.stats().accepted == 2
     for client in clients:
         client.close()
-    gevent.joinall(waiting, raise_error=True)
-    assert [greenlet.value for greenlet in waiting] == [b"%d" % number for number in range(50)]
+    for client in waiting:
+        assert read_all(client) == b"x"
+        client.close()
     assert sum(server.stats().refused.values()) == 0
 
 
@@ -320,7 +318,7 @@ def test_one_address_gets_only_its_share(serve):
         client.recv(1)
         assert ask(server.address, source="127.0.0.2") == BUSY_ANSWER
         assert ask(server.address, source="127.0.0.3") == b"x"  # and accepting did not pause
-    settle()
+    server.states.reach("CLOSED", 3)
     assert ask(server.address, source="127.0.0.2") == b"x"
     assert server.stats().refused[Refusal.MAX_CONNS_PER_IP] == 1
 
@@ -340,32 +338,34 @@ def test_above_max_connections_wait_accepts_when_one_has_closed(serve):
     for client in clients:
         client.sendall(b"x")
         client.recv(1)
-    waiting = [gevent.spawn(ask, server.address) for _ in range(20)]
+    waiting = [connect(server.address) for _ in range(20)]  # all are in the backlog now
+    for client in waiting:
+        client.sendall(b"x")
+        client.shutdown(socket.SHUT_WR)
     settle()
     assert server.stats().accepted == 2
     for client in clients:
         client.close()
-    gevent.joinall(waiting, raise_error=True)
-    assert {greenlet.value for greenlet in waiting} == {b"x"}
+    for client in waiting:
+        assert read_all(client) == b"x"
+        client.close()
 
 
 # ---------------------------------------------------------------------- states
 
 
 def test_the_states_of_a_connection_are_told(serve):
-    seen = []
-    server = serve(cls=Echo, on_state=states_of(seen))
+    server = serve(cls=Echo)
     ask(server.address)
-    assert seen == ["NEW", "ACTIVE", "CLOSED"]
+    server.states.reach("CLOSED")
+    assert server.states == ["NEW", "ACTIVE", "CLOSED"]
 
 
 def test_the_states_of_a_refused_connection_are_told(serve):
-    seen = []
     server, clients = full_server(serve, overflow_pause=0)
-    server._on_state = states_of(seen)
     ask(server.address)
-    settle()
-    assert seen == ["NEW", "CLOSED"]
+    server.states.reach("CLOSED")
+    assert server.states == ["NEW", "ACTIVE"] * 2 + ["NEW", "CLOSED"]
     for client in clients:
         client.close()
 
@@ -401,7 +401,7 @@ def test_a_hijacked_socket_stays_open_and_its_worker_is_free(serve, how):
 
     server = serve(hijack, max_workers=1)
     clients = [connect(server.address) for _ in range(3)]
-    settle()
+    server.states.reach("HIJACKED", 3)
     pool = server.pool.stats()
     assert (pool.ready, pool.created, pool.tainted) == (1, 1, 0)
     assert (server.stats().open, server.stats().hijacked) == (3, 3)
@@ -416,12 +416,11 @@ def test_a_hijacked_socket_stays_open_and_its_worker_is_free(serve, how):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_hijacked_socket_that_is_forgotten_is_closed_and_counted(serve):
-    seen = []
-    server = serve(lambda sock, address: HIJACKED, on_state=states_of(seen))
+    server = serve(lambda sock, address: HIJACKED)
     with connect(server.address) as client:
         assert client.recv(1) == b""
-    settle()
-    assert seen == ["NEW", "ACTIVE", "HIJACKED", "CLOSED"]
+    server.states.reach("CLOSED")
+    assert server.states == ["NEW", "ACTIVE", "HIJACKED", "CLOSED"]
     assert len(server._hijacks) == 0
 
 
@@ -435,7 +434,7 @@ def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve
 
     server = serve(hijack)
     with connect(server.address):
-        settle()
+        server.states.reach("HIJACKED")
         kept.clear()  # noticed on the next turn of the loop
         assert server.stats().hijacked == 0  # and by this, before
         settle()
@@ -457,7 +456,7 @@ def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve):
         assert ask(server.address) == b""
         server._hijacks._next_reap = 0.0  # after it
         with connect(server.address):
-            settle()
+            server.states.reach("HIJACKED", 2)
             assert len(kept) == 2
             kept[1].close()
 
@@ -491,7 +490,7 @@ def test_a_handler_that_raises_is_logged_with_both_addresses(serve, caplog):
 def provoke_a_reset(server):
     with connect(server.address) as client:
         client.sendall(b"x")
-        settle()
+        server.states.reach("ACTIVE")
         on, no_seconds = (1).to_bytes(4, "little"), bytes(4)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on + no_seconds)
 
@@ -521,17 +520,12 @@ NO_NEWS = [
 @pytest.mark.parametrize("log_all", [False, True])
 @pytest.mark.parametrize(("action", "reset"), NO_NEWS)
 def test_clients_that_go_away_are_no_news_unless_asked_for(serve, caplog, action, reset, log_all):
-    closed = event.Event()
-    server = serve(
-        serving(action),
-        log_all_errors=log_all,
-        on_state=lambda conn, state: state is ConnState.CLOSED and closed.set(),
-    )
+    server = serve(serving(action), log_all_errors=log_all)
     if reset:
         provoke_a_reset(server)
     else:
         ask_without_closing(server)
-    closed.wait()
+    server.states.reach("CLOSED")
     assert server.stats().errors == 1
     assert bool(caplog.records) is log_all
 
@@ -565,7 +559,7 @@ def test_a_killed_handler_leaves_no_connection_behind(serve):
 
     server = serve(handle)
     with connect(server.address) as client:
-        settle()
+        server.states.reach("ACTIVE")
         in_hub(started.pop().throw, GreenletExit)
         assert client.recv(1) == b""
     assert (server.stats().open, server.pool.stats().running) == (0, 0)
@@ -583,7 +577,7 @@ def test_a_drain_lets_handlers_finish(serve):
 
     server = serve(handle)
     with connect(server.address) as client:
-        settle()
+        server.states.reach("ACTIVE")
         drain = gevent.spawn(server.stop, 5)
         settle()
         assert not drain.ready()
@@ -614,7 +608,7 @@ def test_a_drain_kills_what_is_left_when_its_time_is_over(serve):
 
     server = serve(handle)
     with connect(server.address) as client:
-        settle()
+        server.states.reach("ACTIVE")
         server.stop(timeout=0.001)
         assert seen == ["killed"] and client.recv(1) == b""
     assert server.pool.stats().running == 0
@@ -634,14 +628,13 @@ def test_a_drain_closes_idle_connections_at_once(serve):
                     self.enter(conn, ConnState.ACTIVE)
                     conn.socket.sendall(line)
 
-    seen = []
-    server = serve(print, cls=Lines, on_state=states_of(seen))
+    server = serve(print, cls=Lines)
     with connect(server.address) as client:
         client.sendall(b"line\n")
         assert client.recv(5) == b"line\n"
         server.stop(timeout=60)  # a hanging drain would be ended by the test's own limit
         assert client.recv(1) == b""
-    assert seen == ["NEW", "ACTIVE", "IDLE", "ACTIVE", "IDLE", "CLOSED"]
+    assert server.states == ["NEW", "ACTIVE", "IDLE", "ACTIVE", "IDLE", "CLOSED"]
 
 
 def test_a_drain_waits_for_hijacked_connections_then_closes_them(serve):
@@ -653,7 +646,7 @@ def test_a_drain_waits_for_hijacked_connections_then_closes_them(serve):
 
     server = serve(hijack)
     with connect(server.address) as client:
-        settle()
+        server.states.reach("HIJACKED")
         server.stop(timeout=0.001)
         assert client.recv(1) == b""
     assert server.stats().hijacked == 0 and kept[0].fileno() == -1
@@ -670,7 +663,7 @@ def test_a_drain_ends_although_a_handler_ignores_its_kill(serve, monkeypatch, ca
 
     server = serve(stubborn)
     with connect(server.address) as client:
-        settle()
+        server.states.reach("ACTIVE")
         server.stop(timeout=0)
         assert client.recv(1) == b""
     assert "1 handlers go on although they were killed" in caplog.text
@@ -680,7 +673,7 @@ def test_a_drain_ends_although_a_handler_ignores_its_kill(serve, monkeypatch, ca
 def test_two_drains_at_once_both_return(serve):
     server = serve(lambda sock, address: gevent.sleep(60))
     with connect(server.address):
-        settle()
+        server.states.reach("ACTIVE")
         drains = [gevent.spawn(server.stop, 0.001) for _ in range(2)]
         gevent.joinall(drains, raise_error=True)
 
@@ -698,7 +691,7 @@ def test_a_handler_may_close_its_server_in_the_middle_of_a_turn(serve, no_hub_er
     servers.append(serve(lambda sock, address: servers[0].close()))
     # Blocking sockets: all three are in the backlog before the loop turns.
     clients = [blocking_socket.create_connection(servers[0].address) for _ in range(3)]
-    settle()
+    servers[0].states.reach("CLOSED")
     for client in clients:
         with suppress(ConnectionResetError):  # the kernel's word for those left in the backlog
             assert client.recv(1) == b""
@@ -744,7 +737,7 @@ def test_a_full_tls_server_refuses_without_a_handshake(serve, tls):
     """In fasthttp one silent TLS client at the limit stalls all accepting."""
     server = serve(cls=Echo, ssl_context=tls[0], max_workers=1, overflow_pause=0)
     with connect(server.address):
-        settle()
+        server.states.reach("ACTIVE")
         assert [ask(server.address) for _ in range(3)] == [b""] * 3
     assert server.stats().refused[Refusal.FULL] == 3
 
@@ -758,10 +751,10 @@ def test_a_hijacked_tls_socket_stays_open(serve, tls):
 
     server = serve(hijack, ssl_context=tls[0])
     with tls[1].wrap_socket(connect(server.address), server_hostname="localhost") as client:
-        settle()
+        server.states.reach("HIJACKED")
         kept[0].sendall(b"mine")
         assert client.recv(4) == b"mine"
         assert server.stats().hijacked == 1
         kept.pop().close()
-    settle()
+    server.states.reach("CLOSED")
     assert server.stats().open == 0

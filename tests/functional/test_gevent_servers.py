@@ -6,7 +6,7 @@ from gevent import event, pywsgi, server, socket
 from gevent.pool import Pool
 
 from gpool import WorkerPool
-from tests.support import ask, connect, settle
+from tests.support import ask, connect, read_all, settle
 
 
 @pytest.fixture
@@ -39,13 +39,17 @@ def test_stream_server_stops_accepting_while_the_pool_is_full(pool):
         for client in clients:
             client.sendall(b"x")
             assert client.recv(1) == b"x"
-        waiting = [gevent.spawn(ask, running.address) for _ in range(10)]
+        waiting = [connect(running.address) for _ in range(10)]  # all are in the backlog now
+        for client in waiting:
+            client.sendall(b"x")
+            client.shutdown(socket.SHUT_WR)
         settle()
-        assert pool.full() and not any(greenlet.ready() for greenlet in waiting)
+        assert pool.full() and pool.stats().served == 2
         for client in clients:
             client.close()
-        gevent.joinall(waiting, raise_error=True)
-        assert {greenlet.value for greenlet in waiting} == {b"x"}
+        for client in waiting:
+            assert read_all(client) == b"x"
+            client.close()
 
 
 def test_stream_servers_stop_kills_handlers_that_hang(pool):
@@ -101,9 +105,10 @@ def test_wsgi_server(pool):
 
 
 def test_a_stopping_wsgi_server_waits_for_the_request_in_flight(pool):
-    gate = event.Event()
+    entered, gate = event.Event(), event.Event()
 
     def slow(environ, start_response):
+        entered.set()
         gate.wait()
         return application(environ, start_response)
 
@@ -111,7 +116,7 @@ def test_a_stopping_wsgi_server_waits_for_the_request_in_flight(pool):
     running.start()
     with connect(running.address) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        settle()
+        entered.wait()
         stopping = gevent.spawn(running.stop, 10)
         settle()
         assert not stopping.ready()
