@@ -18,11 +18,10 @@ When a worker may be reused, how many there are and when they end, is left to th
 from bisect import bisect_right
 from collections.abc import Callable
 from enum import auto
-from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from gevent.hub import Hub, Waiter
+from gevent.hub import Hub
 from gevent.queue import Channel
 from greenlet import GreenletExit, greenlet
 
@@ -86,26 +85,21 @@ class Worker(greenlet):
 class WorkerChan(Channel[Any], Generic[Item]):
     """The channel of one worker, its greenlet, its state and its last use.
 
-    The worker waits among the channel's ``getters``, where `Channel.put` looks, but with one
-    `Waiter` for its whole life: `Channel.get` would make one, and a timer that never runs, for
-    every wait (0.4 us; docs/decisions.md has the measurement).
+    A parked worker stands among the channel's ``getters`` itself, where `Channel.put` finds it and
+    calls its ``switch``. `Channel.get` would put a `Waiter` there, and make it and a timer that
+    never runs anew for every wait (docs/decisions.md has the measurement).
 
     Attributes:
         worker: the greenlet.
-        enlist: puts the waiter among the getters; to be called before `wait`.
-        wait: switches to the Hub until something wakes the worker, a put or a late callback.
         state: see `MOVES`. Written by `move`, except on the hot path (BUSY and READY).
         item: what the worker is to run next, None otherwise.
         last_use_time: monotonic seconds of its last release.
     """
 
-    __slots__ = ("enlist", "item", "last_use_time", "state", "wait", "worker")
+    __slots__ = ("item", "last_use_time", "state", "worker")
 
     def __init__(self, hub: Hub, loop: Callable[["WorkerChan[Item]"], None]) -> None:
         super().__init__()
-        waiter: Waiter[object] = Waiter(hub)
-        self.enlist = partial(self.getters.append, waiter)
-        self.wait = waiter.get
         self.worker = Worker(loop, hub)
         self.state = WorkerState.CLAIMED
         self.item: Any = None
@@ -125,7 +119,8 @@ class WorkerChan(Channel[Any], Generic[Item]):
     def hand_off(self, item: Item) -> None:
         """Hub side. Give a parked worker its next item, and switch to it.
 
-        Returns when the worker blocks or has parked again.
+        Returns when the worker blocks or has parked again. What comes out is not an item's error,
+        but SystemExit or KeyboardInterrupt on its way to the main greenlet.
         """
         self.item = item
         self.state = BUSY

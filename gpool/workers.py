@@ -125,7 +125,10 @@ class Workers(Generic[Item]):
             chan = ready.pop()
             if getrefcount(chan.worker) == self._parked_references:
                 self._reused += 1
-                chan.hand_off(item)
+                try:
+                    chan.hand_off(item)
+                except BaseException:
+                    self._hub.handle_error(self, *sys.exc_info())
                 return True
             self._retire_tainted(chan)
         return self._admit() and self._start_worker(self._new_worker(item))
@@ -208,14 +211,15 @@ class Workers(Generic[Item]):
     def _work(self, chan: WorkerChan[Item]) -> None:  # noqa: C901, PLR0912  # see below
         # Worker side. The whole life of a worker, in one function: it is the hot path, and each
         # call that it is spared is 5 % of a hand-off.
-        enlist, wait = chan.enlist, chan.wait
+        enlist: Callable[[Any], None] = chan.getters.append  # the stubs expect a Waiter
+        worker, wait = chan.worker, self._hub.switch
         worker_func, on_item_end = self._worker_func, self._on_item_end
         fresh_context, now = self._context.copy, self._clock
         push, waited = self._ready.append, self._waited
         try:
             while True:
                 if chan.state is not BUSY:
-                    enlist()
+                    enlist(worker)
                     try:
                         wait()
                     except BaseException as stray:
@@ -241,7 +245,7 @@ class Workers(Generic[Item]):
                     self._report(item)
                 # A parked worker keeps nothing of the item alive, nor what it put into its context.
                 del item
-                chan.worker.gr_context = fresh_context()
+                worker.gr_context = fresh_context()
                 # Nothing switches from here on: it is ready before anyone learns the result.
                 if chan.state is not BUSY or self._state is not STARTED:
                     return
