@@ -293,8 +293,7 @@ class Workers(Generic[Item]):
     # ------------------------------------------------------------------ the cleaner: Hub side
 
     def _arm_cleaner(self, after: float) -> None:
-        # Any side. ref=False: ready workers do not keep a program from ending.
-        self._disarm_cleaner()
+        # Any side; it is not armed. ref=False: ready workers do not keep a program from ending.
         if not isinf(self._max_idle):
             self._cleaner = self._hub.loop.timer(max(after, 0.0), ref=False)
             self._cleaner.start(self._clean)

@@ -1,6 +1,7 @@
 """The life of a worker: reuse, isolation, errors, retirement."""
 
 import contextvars
+import gc
 import logging
 import math
 import sys
@@ -15,7 +16,7 @@ from gevent.hub import get_hub
 from greenlet import GreenletExit, getcurrent
 
 from gpool import PoolClosed, PoolState, WorkerPool
-from gpool.worker import WorkerState
+from gpool.worker import Worker, WorkerState
 from tests.support import in_hub, settle
 
 
@@ -402,6 +403,16 @@ def test_an_on_error_that_raises_goes_to_the_hub_and_the_worker_lives_on(capsys)
     pool.stop()
 
 
+def test_an_on_error_may_end_the_worker(no_hub_errors):
+    def on_error(item, info):
+        raise GreenletExit
+
+    pool = WorkerPool(lambda item: item(), on_error=on_error)
+    in_hub(pool.serve, fail)
+    assert (pool.stats().running, pool.stats().errors) == (0, 1)
+    pool.stop()
+
+
 def test_on_item_end_is_called_whatever_comes_of_the_item(caplog):
     ended = []
     pool = WorkerPool(lambda item: item(), on_item_end=ended.append)
@@ -443,7 +454,10 @@ def test_greenlet_exit_ends_the_worker_and_frees_its_slot(pool, no_hub_errors):
 
 @pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("when", ["new", "reused", "resumed"])
-def test_system_errors_go_to_the_main_greenlet_and_free_the_slot(pool, ending, when, capsys):
+@pytest.mark.parametrize("through", ["hub", "greenlet"])
+def test_system_errors_go_to_the_main_greenlet_and_free_the_slot(
+    pool, ending, when, through, capsys
+):
     def item():
         if when == "resumed":
             gevent.sleep(0)
@@ -451,9 +465,15 @@ def test_system_errors_go_to_the_main_greenlet_and_free_the_slot(pool, ending, w
 
     if when == "reused":
         in_hub(pool.serve, int)
-    pool.serve(item)
+    answers = []
+    if through == "hub":
+        get_hub().loop.run_callback(lambda: answers.append(pool.serve(item)))
+    else:
+        answers.append(pool.serve(item))
     with pytest.raises(ending):
         settle()
+    settle()
+    assert answers == [True]  # what the item raised did not come out of serve
     assert pool.stats().running == 0
     settle()
     in_hub(pool.serve, int)
@@ -512,15 +532,29 @@ def test_the_cleaner_is_due_when_the_oldest_ready_worker_is(pool, clock, monkeyp
 
 def test_the_cleaner_runs_by_itself_and_only_while_there_are_workers(served):
     pool = WorkerPool(served, max_idle_worker_duration=0.001)
-    ended = event.Event()
-    in_hub(
-        pool.serve, lambda: setattr(served, "ref", weakref.ref(getcurrent(), lambda _: ended.set()))
-    )
-    ended.wait()
-    assert pool.stats().retired == 1
-    pool._disarm_cleaner()
-    in_hub(pool._clean)
-    assert pool._cleaner is None
+    for number in (1, 2):
+        ended = event.Event()
+        in_hub(pool.serve, lambda ended=ended: tell_the_end(served, ended))
+        assert pool._cleaner is not None
+        ended.wait()
+        assert pool.stats().retired == number
+        assert pool._cleaner is None
+
+
+def tell_the_end(served, ended):
+    """Have `ended` set when this worker's greenlet is gone."""
+    served.ref = weakref.ref(getcurrent(), lambda _: ended.set())
+
+
+def test_the_worker_on_which_references_are_counted_is_not_left_behind(pool):
+    gc.collect()  # of other tests
+    before = len(greenlets_of_workers())
+    in_hub(pool.serve, int)
+    assert len(greenlets_of_workers()) - before == pool.stats().running == 1
+
+
+def greenlets_of_workers():
+    return [thing for thing in gc.get_objects() if isinstance(thing, Worker) and not thing.dead]
 
 
 def test_an_endless_duration_keeps_workers(served):
@@ -598,8 +632,11 @@ def test_join_after_stop_waits_until_the_workers_have_ended(pool):
 
 def test_stop_does_not_wait_for_the_cleaners_sleep(pool):
     in_hub(pool.serve, int)
+    timer = pool._cleaner
+    assert timer.active
     pool.stop()
     assert pool._cleaner is None and pool.state is PoolState.STOPPED
+    assert not timer.active
 
 
 @pytest.mark.parametrize("ready", [0, 1])
@@ -619,3 +656,23 @@ def test_a_pool_belongs_to_the_thread_that_started_it(pool, ready):
     get_hub().threadpool.spawn(elsewhere).get()
     assert seen == ["the pool was started by another thread, and belongs to its Hub"]
     assert pool.stats().ready == ready
+
+
+def test_a_stopped_pool_may_be_started_by_another_thread(pool, served):
+    in_hub(pool.serve, 1)
+    pool.stop()
+    pool.join()
+
+    def elsewhere():
+        pool.start()
+        pool.serve(2)
+        pool.join()
+        pool.stop()
+        pool.join()
+        get_hub().destroy()
+
+    get_hub().threadpool.spawn(elsewhere).get()
+    assert served.items == [1, 2]
+    pool.start()  # and back
+    in_hub(pool.serve, 3)
+    assert served.items == [1, 2, 3]
