@@ -33,8 +33,10 @@ from socket import (
 from typing import Any
 
 from gevent import server, socket
+from gevent.hub import get_hub
 
 from gpool.log import QuietLog
+from gpool.overflow import WAITING, Overflow, Policy
 from gpool.states import State, moved
 
 __all__ = ["MOVES", "AcceptLoop", "Accepting"]
@@ -62,6 +64,11 @@ OF_ONE_CLIENT = frozenset(
 TCP_DEFER_ACCEPT: Any = getattr(socket, "TCP_DEFER_ACCEPT", None)
 DEFER_SECONDS = 1  # for which the kernel is asked to hold a silent client back; as in fasthttp
 
+#: How much of Linux's struct tcp_info (linux/tcp.h) is asked for, and where in it a listener has
+#: the length of its backlog, as the field tcpi_unacked.
+TCP_INFO: Any = getattr(socket, "TCP_INFO", None) if sys.platform.startswith("linux") else None
+TCP_INFO_SIZE, BACKLOG_LENGTH = 32, slice(24, 28)
+
 #: Linux inherits TCP_NODELAY from the listener; elsewhere each connection needs it.
 NODELAY_IS_INHERITED = sys.platform.startswith("linux")
 
@@ -88,11 +95,17 @@ class AcceptLoop(server.StreamServer):
     """gevent's stream server, with an accept loop for production.
 
     Args:
+        overflow: what becomes of connections while `has_room` says no; see `gpool.overflow`.
+        overflow_pause: seconds of it.
         reuse_port: set SO_REUSEPORT on a listener that it binds itself.
         defer_accept: leave a connection to the kernel until its first bytes are there (Linux's
             TCP_DEFER_ACCEPT).
 
     The others are gevent's.
+
+    Attributes:
+        accepted: how many connections were accepted.
+        overflow: what becomes of those that come now.
     """
 
     backlog = SOMAXCONN
@@ -104,6 +117,8 @@ class AcceptLoop(server.StreamServer):
         backlog: int | None,
         spawn: Any,
         *,
+        overflow: Policy,
+        overflow_pause: float,
         reuse_port: bool,
         defer_accept: bool,
         **ssl_args: Any,
@@ -116,6 +131,15 @@ class AcceptLoop(server.StreamServer):
         self._pause_timer: Any = None
         self._back_off = MIN_BACK_OFF
         self._log_back_off = QuietLog(logger, logging.ERROR)
+        self.accepted = 0
+        self.overflow = Overflow(
+            overflow,
+            overflow_pause,
+            loop=get_hub().loop,
+            accepted=lambda: self.accepted,
+            backlog=self.backlog_length,
+            resume=self.resume_accepting,
+        )
         super().__init__(listener, handle, backlog, spawn, **ssl_args)
 
     def init_socket(self) -> None:
@@ -145,6 +169,33 @@ class AcceptLoop(server.StreamServer):
         self.address = listener.getsockname()
         return listener
 
+    def backlog_length(self) -> int | None:
+        """Any side. How many connections wait in the kernel's backlog; None if it does not tell."""
+        if TCP_INFO is None or self.socket.family not in (AF_INET, AF_INET6):
+            return None
+        info = self.socket.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
+        return int.from_bytes(info[BACKLOG_LENGTH], sys.byteorder)
+
+    def close(self) -> None:
+        """Any side. Close the listener; connections go on."""
+        self.overflow.close()
+        super().close()
+
+    # ------------------------------------------------------------------ no room
+
+    def has_room(self) -> bool:
+        """Any side. Whether a connection would be served; for subclasses."""
+        return True
+
+    def full(self) -> bool:
+        """Any side. Whether to leave new connections in the backlog for now; gevent asks."""
+        return self.overflow.state is WAITING and not self.has_room()
+
+    def had_no_room(self) -> None:
+        """Hub side. A connection was refused because `has_room` was false."""
+        if self.started:
+            self.overflow.refused()
+
     # ------------------------------------------------------------------ running and pausing
 
     def start_accepting(self) -> None:
@@ -169,6 +220,11 @@ class AcceptLoop(server.StreamServer):
         super().stop_accepting()
         self._move(Accepting.HELD)
 
+    def resume_accepting(self) -> None:
+        """Any side. Accept again, unless it is for want of descriptors that nobody is."""
+        if self._accepting is not Accepting.PAUSED and self.started:
+            self.start_accepting()
+
     def _move(self, state: Accepting) -> None:
         self._accepting = moved(MOVES, self._accepting, state)
         if self._pause_timer is not None:
@@ -187,7 +243,7 @@ class AcceptLoop(server.StreamServer):
         if self._accepting is not Accepting.RUNNING:
             return None
         try:
-            accepted = super().do_read()
+            accepted: Any = super().do_read()  # the stubs have no None
         except OSError as error:
             if self.is_fatal_error(error):
                 raise
@@ -195,6 +251,10 @@ class AcceptLoop(server.StreamServer):
                 self._back_off_after(error)
             return None
         self._back_off = MIN_BACK_OFF
+        if accepted:
+            self.accepted += 1
+        else:
+            self.overflow.backlog_is_empty()
         return accepted
 
     def _back_off_after(self, error: OSError) -> None:

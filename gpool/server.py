@@ -5,9 +5,9 @@ around its accept loop (server.go, ``Serve``). A connection's way through this f
 
     do_handle -> limits -> NEW -> pool -> ACTIVE -> handler -> CLOSED (or HIJACKED)
                    |               |
-                   | refused       | full: overflow="reject": answer, lingering close, pause
-                   v               v       overflow="wait": not accepted until a worker is free
-                 lingering close
+                   | refused       | full: overflow="wait": not accepted until a worker is free
+                   v               v       overflow="reject": answer, lingering close; for
+                 lingering close           overflow_pause, those who come then wait too
 
 Guarantees:
 
@@ -23,32 +23,30 @@ idle, to `serve_connection`: a subclass overrides these.
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import gevent
 from gevent.hub import get_hub
 from greenlet import GreenletExit, getcurrent
 
 from gpool.accepting import NODELAY_IS_INHERITED, Accepting, AcceptLoop
-from gpool.config import choice, seconds
+from gpool.config import seconds
 from gpool.connection import HIJACKED, Connection, ConnState, OnState
 from gpool.errors import HandshakeFailed, Hijacked, PoolClosed
 from gpool.hijacks import Hijacks
 from gpool.limits import ConnectionLimits, Refusal
 from gpool.lingering import Lingering
 from gpool.log import QuietLog
+from gpool.overflow import OVERFLOW_PAUSE, WAITING, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, MAX_WORKERS, WorkerPool
 from gpool.stats import ServerStats
 from gpool.waiting import Condition, Waited
 from gpool.worker import ENDING
 
-__all__ = ["OVERFLOW", "StreamServer"]
+__all__ = ["StreamServer"]
 
 logger = logging.getLogger("gpool.server")
 
-Overflow: TypeAlias = Literal["reject", "wait"]
-OVERFLOW = ("reject", "wait")
-OVERFLOW_PAUSE = 0.1  # seconds; what fasthttp slept until 2018, here without stopping anyone
 HANDSHAKE_TIMEOUT = 10.0  # seconds for a TLS handshake; arbitrary
 KILL_TIMEOUT = 1.0  # seconds that killed handlers get for their clean-up, as in gevent
 REAP_INTERVAL = 1.0  # seconds between two looks at hijacked sockets while refusing; arbitrary
@@ -75,8 +73,9 @@ class StreamServer(AcceptLoop):
         overflow: what happens when all workers are busy, or `max_connections` are open:
             ``"reject"`` answers and closes, as fasthttp does; ``"wait"`` leaves connections in
             the kernel's backlog, as gevent does.
-        overflow_pause: seconds without accepting after such a refusal, so that other servers on
-            the same address get their chance; 0 for none.
+        overflow_pause: seconds that connections wait in the backlog after such a refusal, for a
+            free worker or for another server on the same listener, before they are refused too;
+            0 refuses all at once.
         reuse_port: set SO_REUSEPORT, so that several processes can listen on the address.
         defer_accept: take a connection only when its first bytes are there: for protocols in
             which the client speaks first, it spares the handler a wait (and a quarter of the CPU
@@ -105,7 +104,7 @@ class StreamServer(AcceptLoop):
         max_idle_worker_duration: float = MAX_IDLE_WORKER_DURATION,
         max_connections: int | None = None,
         max_conns_per_ip: int | None = None,
-        overflow: Overflow = "reject",
+        overflow: Policy = "reject",
         overflow_pause: float = OVERFLOW_PAUSE,
         reuse_port: bool = False,
         defer_accept: bool = False,
@@ -116,8 +115,6 @@ class StreamServer(AcceptLoop):
     ) -> None:
         # Settings.
         self._limits = ConnectionLimits(max_connections, max_conns_per_ip)
-        self._waits = choice("overflow", overflow, OVERFLOW) == "wait"
-        self._overflow_pause = seconds("overflow_pause", overflow_pause, zero=True)
         self._handshake_timeout = seconds("handshake_timeout", handshake_timeout)
         self._on_state = on_state
         self._log_all_errors = log_all_errors
@@ -131,7 +128,7 @@ class StreamServer(AcceptLoop):
             self._waited, lambda: not (self._connections or self._lingering)
         )
         # What has been done.
-        self._accepted = self._errors = 0
+        self._errors = 0
         self._refused = dict.fromkeys(Refusal, 0)
         self._log_refusal = {reason: QuietLog(logger) for reason in Refusal}
         # The pool.
@@ -151,6 +148,8 @@ class StreamServer(AcceptLoop):
             handle,
             backlog,
             spawn,
+            overflow=overflow,
+            overflow_pause=overflow_pause,
             reuse_port=reuse_port,
             defer_accept=defer_accept,
             **ssl_args,
@@ -199,7 +198,6 @@ class StreamServer(AcceptLoop):
     def do_handle(self, socket: Any, address: Any) -> None:
         """Hub side. Serve an accepted connection, or refuse it."""
         conn = Connection(socket, address)
-        self._accepted += 1
         if not NODELAY_IS_INHERITED and not conn.set_nodelay():
             conn.close()
             return
@@ -232,8 +230,8 @@ class StreamServer(AcceptLoop):
             "refused a connection from %s: %s (%s)", conn.address, reason.value, bound
         )
         self._lingering.close(conn.socket, self._answer(reason), conn)
-        if reason is not Refusal.MAX_CONNS_PER_IP and self._overflow_pause and self.started:
-            self.pause_accepting(self._overflow_pause)
+        if reason is not Refusal.MAX_CONNS_PER_IP:
+            self.had_no_room()
 
     def _answer(self, reason: Refusal) -> bytes:
         if self.ssl_args is not None:
@@ -295,8 +293,8 @@ class StreamServer(AcceptLoop):
         self._hijacks.discard(conn)
         self._limits.release(conn.address)
         self._waited.changed()
-        if self._accepting is Accepting.HELD and self.started:
-            self.start_accepting()
+        if self._accepting is Accepting.HELD:
+            self.resume_accepting()
 
     def enter(self, conn: Connection, state: ConnState) -> None:
         """Any side. Move `conn` to `state`, and tell `on_state`."""
@@ -323,13 +321,13 @@ class StreamServer(AcceptLoop):
         elif self._handler is None and type(self).handle is StreamServer.handle:
             raise TypeError("a handle is needed: an argument, or a method of a subclass")
 
-    def full(self) -> bool:
-        """Any side. Whether to leave new connections in the kernel's backlog for now."""
-        return self._waits and (self.pool.full() or self._limits.full())
+    def has_room(self) -> bool:
+        """Any side. Whether a connection would be served."""
+        return not (self.pool.full() or self._limits.full())
 
     def start_accepting(self) -> None:
-        """Any side. Accept, unless by ``overflow="wait"`` a connection has to close first."""
-        if self._waits and self._limits.full():
+        """Any side. Accept, unless those in the backlog wait for a connection to close."""
+        if self.overflow.state is WAITING and self._limits.full():
             self.hold_accepting()
         else:
             super().start_accepting()
@@ -391,7 +389,7 @@ class StreamServer(AcceptLoop):
             open=self._limits.open,
             hijacked=len(self._hijacks),
             lingering=len(self._lingering),
-            accepted=self._accepted,
+            accepted=self.accepted,
             refused=dict(self._refused),
             errors=self._errors,
         )

@@ -65,12 +65,17 @@ class Condition:
         return not self._predicate()
 
     def rawlink(self, callback: Link) -> None:
-        """Any side. Have `callback(self)` called once, in the Hub, when the predicate holds."""
+        """Any side. Have `callback(self)` called once, in the Hub, when the predicate holds.
+
+        One that is linked is not linked twice: gevent's servers link themselves anew whenever they
+        find the pool full, and nothing else would take the old ones away.
+        """
         if not callable(callback):
             raise TypeError(f"a callable was expected, not {callback!r}")
         if not self._links:
             self._waited.conditions.append(self)
-        self._links.append(callback)
+        if callback not in self._links:
+            self._links.append(callback)
         self.schedule()
 
     def unlink(self, callback: Link) -> None:

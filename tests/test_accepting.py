@@ -152,6 +152,30 @@ def test_the_backlog_is_the_systems_largest():
     assert AcceptLoop.backlog == blocking_socket.SOMAXCONN
 
 
+def test_the_length_of_the_backlog_is_the_kernels(tmp_path):
+    with blocking_socket.create_server(("127.0.0.1", 0)) as listener:
+        server = StreamServer(listener, echo)
+        assert server.backlog_length() == 0
+        clients = [blocking_socket.create_connection(listener.getsockname()) for _ in range(7)]
+        assert server.backlog_length() == 7
+        server.start()
+        settle()
+        assert (server.backlog_length(), server.accepted) == (0, 7)
+        for client in clients:
+            client.close()
+        server.stop()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        assert StreamServer(listener, echo).backlog_length() is None
+
+
+def test_the_end_of_an_overflow_pause_does_not_end_a_back_off(server):
+    server.pause_accepting(60)
+    server.resume_accepting()
+    assert server._accepting is Accepting.PAUSED
+
+
 def test_stopping_while_paused_starts_nothing(server):
     server.pause_accepting(0.0)
     server.stop()

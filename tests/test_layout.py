@@ -23,6 +23,7 @@ LADDER = [
     "pool",
     "connection",
     "lingering",
+    "overflow",
     "hijacks",
     "accepting",
     "server",

@@ -87,6 +87,15 @@ def test_a_link_that_links_itself_again_does_not_keep_the_hub(door):
     assert len(calls) == 3
 
 
+def test_what_is_linked_already_is_not_linked_twice(door):
+    calls = []
+    for _ in range(3):
+        door.opened.rawlink(calls.append)
+    door.set(True)
+    settle()
+    assert calls == [door.opened] and not door.waited.conditions
+
+
 def test_a_link_that_raises_does_not_cost_the_others_their_call(door, capsys):
     calls = []
 
