@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import gevent
 import pytest
 from gevent import event, socket
@@ -33,12 +35,14 @@ def pair():
 
 def test_the_answer_arrives_and_the_socket_is_closed_when_the_peer_closes(closed, pair):
     ours, theirs = pair
-    lingering = Lingering(get_hub(), closed)
+    lingering = Lingering(get_hub(), closed, timeout=60)
     theirs.sendall(b"unread")
     in_hub(lingering.close, ours, b"answer", "owner")
     assert read_all(theirs) == b"answer"
-    assert (len(lingering), closed) == (1, [])
-    theirs.sendall(b"and more")
+    for _ in range(2):  # what comes is thrown away
+        settle()
+        assert (len(lingering), closed) == (1, [])
+        theirs.sendall(b"and more")
     theirs.close()
     settle()
     assert (len(lingering), closed, ours.fileno()) == (0, ["owner"], -1)
@@ -87,6 +91,27 @@ def test_a_peer_that_is_gone_is_not_waited_for(closed, pair):
     theirs.close()
     in_hub(Lingering(get_hub(), closed).close, ours, b"answer", "owner")
     assert closed == ["owner"]
+
+
+def test_an_answer_for_which_there_is_no_room_does_not_block_the_hub(closed, pair, no_hub_errors):
+    ours, _ = pair
+    ours.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(10_000))
+    ours.setblocking(True)
+    lingering = Lingering(get_hub(), closed)
+    in_hub(lingering.close, ours, b"answer", "owner")
+    assert (len(lingering), closed) == (0, ["owner"])
+
+
+def test_a_wake_up_without_data_is_no_end(closed, pair):
+    ours, _ = pair
+    lingering = Lingering(get_hub(), closed, timeout=60)
+    in_hub(lingering.close, ours, b"answer", "owner")
+    in_hub(lingering._read, ours)
+    assert (len(lingering), closed) == (1, [])
+    in_hub(lingering.close_all)
 
 
 def test_above_the_bound_sockets_are_closed_at_once(closed):

@@ -113,7 +113,7 @@ def test_who_waits_for_a_worker_learns_that_the_pool_was_stopped(full):
 
 def test_a_pool_with_a_worker_func_is_not_for_spawn():
     pool = WorkerPool(print)
-    assert not pool.runs_jobs
+    assert not pool.runs_jobs and WorkerPool().runs_jobs
     with pytest.raises(TypeError, match=r"use serve\(item\)"):
         pool.spawn(int)
 
