@@ -178,7 +178,7 @@ class AcceptLoop(server.StreamServer):
 
     def close(self) -> None:
         """Any side. Close the listener; connections go on."""
-        self.overflow.close()
+        self.overflow.stop()
         super().close()
 
     # ------------------------------------------------------------------ no room

@@ -1,14 +1,16 @@
 """What happens at the limit: who waits for how long, and who is refused.
 
 With ``overflow="wait"`` connections stay in the kernel's backlog while there is no room. With
-``"reject"`` they are refused, but not for longer than it is of use: after a refusal fasthttp
-slept, so that other servers on the address could accept, and took nobody in the meantime (100 ms
-each, until it gave that up in 2018). Here the backlog is left alone only while there is no room:
+``"reject"`` they are refused. fasthttp slept for 0.1 s after a refusal, so that other servers on
+the address could accept, and kept its own free workers waiting for as long (server.go, ``Serve``;
+since 2018 it does not sleep). Here a refusal begins a pause in which connections stay in the
+backlog only while there is no room:
 
-    CALM --refused--> WAITING --overflow_pause is over--> REFUSING --they are off the backlog--+
-     ^                  ^  |                                                                   |
-     |  nobody waits    |  |                                                                   |
-     +------------------+--+-------------------------------------------------------------------+
+    CALM: the next one is refused --> WAITING: who comes --> REFUSING: who waited
+      ^                                 waits              for all of the pause
+      |                                |    ^                  |         |
+      +------ nobody waits ------------+    +--- all of them --+         |
+      +-------------- the backlog is empty ------------------------------+
 
 Guarantees:
 
@@ -124,7 +126,7 @@ class Overflow:
         if self.state is REFUSING:
             self._move(CALM)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Forget that there was a refusal; the server has stopped."""
         self._stop_timer()
         if self.state is not self._stopped_state:

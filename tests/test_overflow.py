@@ -91,7 +91,7 @@ def test_an_endless_pause_lets_nobody_be_refused_again():
     server = Server(pause=math.inf)
     server.refuse()
     assert server.state is WAITING and not server.loop.timers
-    server.overflow.close()
+    server.overflow.stop()
     assert server.state is CALM
 
 
@@ -160,19 +160,19 @@ def test_with_wait_the_backlog_waits_whatever_happens():
     assert server.state is WAITING
     server.refuse()
     server.overflow.backlog_is_empty()
-    server.overflow.close()
+    server.overflow.stop()
     assert server.state is WAITING and not server.loop.timers
 
 
 def test_a_closed_server_has_no_timer_and_begins_anew(server):
     server.refuse()
-    server.overflow.close()
+    server.overflow.stop()
     assert server.state is CALM and not server.loop.timers
     server.backlog = 1
     server.refuse()
     server.loop.fire()
-    server.overflow.close()
-    server.overflow.close()
+    server.overflow.stop()
+    server.overflow.stop()
     assert server.state is CALM and not server.loop.timers
 
 
