@@ -123,6 +123,7 @@ def test_where_it_is_not_inherited_nodelay_is_set_and_a_failure_costs_one_connec
         with connect(server.address) as client:
             assert client.recv(1) == b""
     assert ask(server.address) == b"x"
+    assert (server.stats().accepted, server.pool.stats().served) == (3, 2)
 
 
 def test_a_unix_socket_is_served_and_refused(serve, tmp_path):
@@ -233,6 +234,20 @@ def test_a_drain_does_not_wait_for_refused_clients_beyond_its_time(serve):
         assert read_all(refused) == BUSY_ANSWER
     for client in clients:
         client.close()
+
+
+def test_a_drain_ends_when_the_last_refused_client_closes(serve):
+    server, clients = full_server(serve, overflow_pause=0)
+    server._lingering._timeout = 60
+    with connect(server.address) as refused:
+        assert read_all(refused) == BUSY_ANSWER
+        for client in clients:
+            client.close()
+        server.states.reach("CLOSED", 2)
+        drain = gevent.spawn(server.stop, 60)
+        settle()
+        assert not drain.ready()
+    drain.get()
 
 
 def test_overflow_is_logged_once_with_the_bound(serve):
@@ -639,7 +654,7 @@ def test_a_drain_ends_the_ready_workers_of_the_servers_own_pool(serve):
     ask(server.address)
     assert server.pool.stats().ready == 1
     server.stop()
-    assert server.pool.stats().running == 0
+    assert server.pool.stats().running == 0 and not server.pool._retiring
 
 
 def test_a_drain_kills_what_is_left_when_its_time_is_over(serve):
@@ -696,6 +711,35 @@ def test_a_drain_waits_for_hijacked_connections_then_closes_them(serve):
         server.stop(timeout=0.001)
         assert client.recv(1) == b""
     assert server.stats().hijacked == 0 and kept[0].fileno() == -1
+
+
+def test_a_drain_does_not_wait_for_hijacked_connections_that_are_closed(serve):
+    kept = []
+
+    def hijack(sock, address):
+        kept.append(sock)
+        return HIJACKED
+
+    server = serve(hijack)
+    with connect(server.address):
+        server.states.reach("HIJACKED")
+        kept[0].close()
+        server.stop(timeout=60)
+
+
+def test_a_drain_ends_a_hijacked_connection_also_where_its_socket_was_duplicated(serve):
+    kept = []
+
+    def hijack(sock, address):
+        kept.extend([sock, sock.dup()])
+        return HIJACKED
+
+    server = serve(hijack)
+    with connect(server.address) as client:
+        server.states.reach("HIJACKED")
+        server.stop(timeout=0.001)
+        assert client.recv(1) == b""
+    kept[1].close()
 
 
 def test_a_drain_ends_although_a_handler_ignores_its_kill(serve, monkeypatch, caplog):
