@@ -73,7 +73,7 @@ class Overflow:
         loop: gevent's.
         accepted: how many connections the server has accepted so far.
         backlog: how many are in the kernel's backlog, None if nobody can tell.
-        resume: called when those in the backlog are to be accepted, to be refused.
+        resume: called when connections are to be accepted although there may be no room.
 
     Raises:
         ValueError: `policy` is not one of the two, or `pause` is negative.
@@ -144,13 +144,13 @@ class Overflow:
         waiting = self._backlog()
         if waiting is None:
             self._due = self._accepted() + BATCH
-        elif self._accepted() >= self._due:  # whoever waits now, came since
-            if waiting:
-                self._wait()
-            else:
-                self._move(CALM)
+        if self._accepted() < self._due:
+            self._move(REFUSING)
+        elif waiting:  # those came since
+            self._wait()
             return
-        self._move(REFUSING)
+        else:
+            self._move(CALM)
         self._resume()
 
     def _stop_timer(self) -> None:

@@ -57,6 +57,7 @@ def test_out_of_descriptors_the_server_recovers_by_itself(server):
             line = log.lines.get(timeout=10)
             assert line == "cannot accept: Too many open files; trying again in 0.01 s"
             assert server._accepting is Accepting.PAUSED and server.stats().accepted == 0
+            assert server._watcher is None  # nobody asks the loop for what cannot be taken
         finally:
             for descriptor in taken:
                 os.close(descriptor)

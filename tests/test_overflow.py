@@ -124,7 +124,7 @@ def test_when_nobody_waits_after_the_pause_all_is_calm(server):
     server.refuse()
     server.serve(3)
     server.loop.fire()
-    assert server.state is CALM and not server.loop.timers and not server.resumed
+    assert server.state is CALM and not server.loop.timers and server.resumed == 1
 
 
 def test_when_others_have_served_the_backlog_all_is_calm(server):

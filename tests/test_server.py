@@ -14,6 +14,8 @@ from greenlet import GreenletExit, getcurrent
 
 from gpool import HIJACKED, ConnState, Hijacked, Refusal, StreamServer, WorkerPool
 from gpool import server as server_module
+from gpool.accepting import Accepting
+from gpool.overflow import CALM
 from tests.support import Log, States, ask, connect, in_hub, read_all, settle
 
 BUSY_ANSWER = b"busy\n" * 1_000
@@ -140,6 +142,7 @@ def test_a_unix_socket_is_served_and_refused(serve, tmp_path):
     assert clients[0].recv(1) == b"x"
     assert server.stats().open == 1
     assert [read_all(client) for client in clients[1:]] == [BUSY_ANSWER] * 9
+    assert server.overflow.state is CALM  # nobody else is in the backlog
     for client in clients:
         client.close()
 
@@ -315,6 +318,18 @@ def test_who_waited_for_all_of_the_pause_is_refused(serve, limit):
     assert ask(server.address) == b"x"
 
 
+@pytest.mark.parametrize("limit", ["max_workers", "max_connections"])
+def test_after_a_pause_in_which_nobody_came_the_next_is_refused_at_once(serve, limit):
+    server = serve(cls=Echo, overflow_pause=60, **{limit: 1})
+    with connect(server.address) as client:
+        client.sendall(b"in")
+        client.recv(2)
+        for _ in range(2):
+            assert ask(server.address) == BUSY_ANSWER
+            settle()  # by now nobody is accepted
+            in_hub(server.overflow._pause_is_over)
+
+
 def test_during_the_pause_a_free_connection_is_given_to_who_waits(serve):
     server = serve(cls=Echo, overflow_pause=60, max_connections=1)
     with connect(server.address) as client:
@@ -322,6 +337,7 @@ def test_during_the_pause_a_free_connection_is_given_to_who_waits(serve):
         client.recv(1)
         assert ask(server.address) == BUSY_ANSWER
         waiting = wait_in_backlog(server, 20)
+        assert server._accepting is Accepting.HELD and server._watcher is None
     for client in waiting:
         assert read_all(client) == b"x"
         client.close()
