@@ -128,7 +128,9 @@ def test_where_it_is_not_inherited_nodelay_is_set_and_a_failure_costs_one_connec
     assert (server.stats().accepted, server.pool.stats().served) == (3, 2)
 
 
-def test_a_unix_socket_is_served_and_refused(serve, tmp_path):
+@pytest.mark.parametrize("inherited", [True, False])
+def test_a_unix_socket_is_served_and_refused(serve, tmp_path, monkeypatch, inherited):
+    monkeypatch.setattr(server_module, "NODELAY_IS_INHERITED", inherited)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "socket"))
     listener.listen()
