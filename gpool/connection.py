@@ -127,8 +127,6 @@ class Connection:
         if isinstance(error, HandshakeFailed):
             return True
         socket = self.socket
-        if socket is None:
-            return isinstance(error, OSError)
         if isinstance(error, TimeoutError):
             return socket.gettimeout() is not None
         return isinstance(error, ConnectionError) and not has_peer(socket)

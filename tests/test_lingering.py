@@ -72,16 +72,19 @@ def test_a_peer_that_goes_on_sending_is_closed_all_the_same(closed, pair):
         sender.get()
 
 
-def test_each_is_due_in_its_own_time(closed):
-    pairs = [socket.socketpair() for _ in range(3)]
-    lingering = Lingering(get_hub(), closed, timeout=0.02)
+def test_each_is_due_in_its_own_time(closed, clock, monkeypatch):
+    monkeypatch.setattr("gpool.lingering.monotonic", clock)
+    pairs = [socket.socketpair() for _ in range(2)]
+    lingering = Lingering(get_hub(), closed, timeout=60)
     for number, (ours, _) in enumerate(pairs):
         in_hub(lingering.close, ours, b"", number)
-        gevent.sleep(0.01)  # work between two refusals
-    while len(closed) < 3:
-        closed.first.clear()
-        closed.first.wait()
-    assert closed == [0, 1, 2]
+        clock.advance(1)
+    for due, gone in ((57.9, []), (0.1, [0]), (0.9, [0]), (0.1, [0, 1])):
+        clock.advance(due)
+        timer = lingering._sweep
+        in_hub(lingering._sweep_due)
+        assert closed == gone and not timer.active
+        assert (lingering._sweep is None) is (len(closed) == 2)
     for _, theirs in pairs:
         theirs.close()
 

@@ -1,6 +1,5 @@
 """StreamServer: admission, overflow, states, hijacking, errors, drain."""
 
-import math
 import socket as blocking_socket
 import ssl
 from contextlib import suppress
@@ -519,7 +518,8 @@ def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve
         settle()
 
 
-def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve):
+def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve, clock, monkeypatch):
+    monkeypatch.setattr("gpool.hijacks.monotonic", clock)
     kept = []
 
     def hijack(sock, address):
@@ -531,9 +531,10 @@ def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve):
         assert ask(server.address) == b""
         assert server.stats().refused[Refusal.MAX_CONNECTIONS] == 1
         kept[0].close()
-        server._hijacks._next_reap = math.inf  # within the second that nobody looks
+        clock.advance(0.9)  # within the second in which nobody looks
         assert ask(server.address) == b""
-        server._hijacks._next_reap = 0.0  # after it
+        assert server.accepted == 3 and len(kept) == 1  # stats() would look
+        clock.advance(0.1)
         with connect(server.address):
             server.states.reach("HIJACKED", 2)
             assert len(kept) == 2
