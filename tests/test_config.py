@@ -20,6 +20,7 @@ def test_what_is_not_a_whole_number_is_a_type_error(value):
 def test_none_is_no_limit():
     assert config.optional_at_least("max_connections", None, 1) is None
     assert config.optional_at_least("max_connections", 7, 1) == 7
+    assert config.optional_at_least("max_connections", 1, 1) == 1
 
 
 @pytest.mark.parametrize("value", [-0.1, math.nan, 0])
@@ -37,6 +38,10 @@ def test_what_is_not_a_number_is_no_duration(value):
 def test_a_duration_may_be_endless_and_where_allowed_zero():
     assert config.seconds("keepalive_timeout", math.inf) == math.inf
     assert config.seconds("overflow_pause", 0, zero=True) == 0.0
+
+
+def test_a_known_choice_is_returned():
+    assert config.choice("overflow", "wait", ("reject", "wait")) == "wait"
 
 
 def test_an_unknown_choice_is_answered_with_the_known_ones():
