@@ -31,6 +31,16 @@ class Echo(StreamServer):
         return BUSY_ANSWER
 
 
+def keep(kept):
+    """A handler that hijacks each connection, its socket then in the list."""
+
+    def hijack(sock, address):
+        kept.append(sock)
+        return HIJACKED
+
+    return hijack
+
+
 @pytest.fixture
 def serve():
     """Start servers on a free port each; stop them at the end, whatever happened."""
@@ -505,12 +515,7 @@ def test_a_hijacked_socket_that_is_forgotten_is_closed_and_counted(serve):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve, no_hub_errors):
     kept = []
-
-    def hijack(sock, address):
-        kept.append(sock)
-        return HIJACKED
-
-    server = serve(hijack)
+    server = serve(keep(kept))
     with connect(server.address):
         server.states.reach("HIJACKED")
         kept.clear()  # noticed on the next turn of the loop
@@ -521,12 +526,7 @@ def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve
 def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve, clock, monkeypatch):
     monkeypatch.setattr("gpool.hijacks.monotonic", clock)
     kept = []
-
-    def hijack(sock, address):
-        kept.append(sock)
-        return HIJACKED
-
-    server = serve(hijack, max_connections=1, overflow_pause=0)
+    server = serve(keep(kept), max_connections=1, overflow_pause=0)
     with connect(server.address):
         assert ask(server.address) == b""
         assert server.stats().refused[Refusal.MAX_CONNECTIONS] == 1
@@ -719,12 +719,7 @@ def test_a_drain_closes_idle_connections_at_once(serve):
 
 def test_a_drain_waits_for_hijacked_connections_then_closes_them(serve):
     kept = []
-
-    def hijack(sock, address):
-        kept.append(sock)
-        return HIJACKED
-
-    server = serve(hijack)
+    server = serve(keep(kept))
     with connect(server.address) as client:
         server.states.reach("HIJACKED")
         server.stop(timeout=0.001)
@@ -734,12 +729,7 @@ def test_a_drain_waits_for_hijacked_connections_then_closes_them(serve):
 
 def test_a_drain_does_not_wait_for_hijacked_connections_that_are_closed(serve):
     kept = []
-
-    def hijack(sock, address):
-        kept.append(sock)
-        return HIJACKED
-
-    server = serve(hijack)
+    server = serve(keep(kept))
     with connect(server.address):
         server.states.reach("HIJACKED")
         kept[0].close()
@@ -853,12 +843,7 @@ def test_a_full_tls_server_refuses_without_a_handshake(serve, tls):
 
 def test_a_hijacked_tls_socket_stays_open(serve, tls):
     kept = []
-
-    def hijack(sock, address):
-        kept.append(sock)
-        return HIJACKED
-
-    server = serve(hijack, ssl_context=tls[0])
+    server = serve(keep(kept), ssl_context=tls[0])
     with tls[1].wrap_socket(connect(server.address), server_hostname="localhost") as client:
         server.states.reach("HIJACKED")
         kept[0].sendall(b"mine")
