@@ -1,21 +1,15 @@
-"""A TCP server on the worker pool: admission, overflow, drain.
+"""A TCP server on the worker pool: a handler, called on a worker with a socket.
 
-gevent's `gevent.server.StreamServer` with the pool as its spawn handler, and what fasthttp does
-around its accept loop (server.go, ``Serve``). A connection's way through this file:
+gevent's `gevent.server.StreamServer` with the pool as its spawn handler. A connection's way from
+`gpool.admission`, which let it in, through this file:
 
-    do_handle -> limits -> NEW -> pool -> ACTIVE -> handler -> CLOSED (or HIJACKED)
-                   |               |
-                   | refused       | full: overflow="wait": not accepted until a worker is free
-                   v               v       overflow="reject": answer, lingering close; for
-                 lingering close           overflow_pause, those who come then wait too
+    begin -> pool -> ACTIVE -> handler -> CLOSED (or HIJACKED)
 
 Guarantees:
 
-- Everything up to the handler runs in the Hub and does not block.
 - A handler's socket is closed when it returns, raises or is killed, unless it keeps it
   (`HIJACKED`), and before its worker is ready again.
-- `stop` returns when every socket is closed: idle ones at once, the others when their handler is
-  done or `timeout` is over.
+- A drain ends idle connections at once, the others when their handler is done or its time is over.
 
 Which bytes a protocol has for a refused client, is left to `refusal`, and when a connection is
 idle, to `serve_connection`: a subclass overrides these.
@@ -23,24 +17,17 @@ idle, to `serve_connection`: a subclass overrides these.
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import gevent
-from gevent.hub import get_hub
 from greenlet import GreenletExit, getcurrent
 
-from gpool.accepting import NODELAY_IS_INHERITED, Accepting, AcceptLoop
+from gpool.admission import Admission, Spawn
 from gpool.config import seconds
 from gpool.connection import HIJACKED, Connection, ConnState, OnState
 from gpool.errors import HandshakeFailed, Hijacked, PoolClosed
-from gpool.hijacks import Hijacks
-from gpool.limits import ConnectionLimits, Refusal
-from gpool.lingering import Lingering
-from gpool.log import QuietLog
-from gpool.overflow import OVERFLOW_PAUSE, WAITING, Policy
+from gpool.overflow import OVERFLOW_PAUSE, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, MAX_WORKERS, WorkerPool
-from gpool.stats import ServerStats
-from gpool.waiting import Condition, Waited
 from gpool.worker import ENDING
 
 __all__ = ["StreamServer"]
@@ -48,11 +35,9 @@ __all__ = ["StreamServer"]
 logger = logging.getLogger("gpool.server")
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds for a TLS handshake; arbitrary
-KILL_TIMEOUT = 1.0  # seconds that killed handlers get for their clean-up, as in gevent
-REAP_INTERVAL = 1.0  # seconds between two looks at hijacked sockets while refusing; arbitrary
 
 
-class StreamServer(AcceptLoop):
+class StreamServer(Admission):
     """A TCP server whose handlers run on reused workers.
 
     Takes the arguments of `gevent.server.StreamServer`, so that moving over is the import line,
@@ -91,14 +76,12 @@ class StreamServer(AcceptLoop):
         ValueError: an argument is out of its range.
     """
 
-    pool: WorkerPool[Any]  # type: ignore[assignment]  # gevent's stub knows only its own Pool
-
     def __init__(
         self,
         listener: Any,
         handle: Callable[[Any, Any], object] | None = None,
         backlog: int | None = None,
-        spawn: WorkerPool[Any] | int | Literal["default"] = "default",
+        spawn: Spawn = "default",
         *,
         max_workers: int = MAX_WORKERS,
         max_idle_worker_duration: float = MAX_IDLE_WORKER_DURATION,
@@ -113,45 +96,29 @@ class StreamServer(AcceptLoop):
         log_all_errors: bool = False,
         **ssl_args: Any,
     ) -> None:
-        # Settings.
-        self._limits = ConnectionLimits(max_connections, max_conns_per_ip)
         self._handshake_timeout = seconds("handshake_timeout", handshake_timeout)
-        self._on_state = on_state
         self._log_all_errors = log_all_errors
         self._handler: Callable[[Any, Any], object] | None = None
-        # The connections.
-        self._connections: set[Connection] = set()
-        self._hijacks = Hijacks(get_hub().loop, self._close)
-        self._lingering = Lingering(get_hub(), self._refused_is_closed)
-        self._waited = Waited(get_hub())
-        self._all_closed = Condition(
-            self._waited, lambda: not (self._connections or self._lingering)
-        )
-        # What has been done.
-        self._errors = 0
-        self._refused = dict.fromkeys(Refusal, 0)
-        self._log_refusal = {reason: QuietLog(logger) for reason in Refusal}
-        # The pool.
-        self._owns_pool = not isinstance(spawn, WorkerPool)
-        if isinstance(spawn, WorkerPool):
-            if not spawn.runs_jobs:
-                raise TypeError("spawn must be a WorkerPool without a worker_func")
-        elif spawn == "default" or isinstance(spawn, int):
-            spawn = WorkerPool(
-                max_workers=max_workers if spawn == "default" else spawn,
+
+        def new_pool(workers: int | None) -> WorkerPool[Any]:
+            return WorkerPool(
+                max_workers=max_workers if workers is None else workers,
                 max_idle_worker_duration=max_idle_worker_duration,
             )
-        else:
-            raise TypeError(f"spawn must be a WorkerPool or a number of workers, not {spawn!r}")
+
         super().__init__(
             listener,
             handle,
             backlog,
             spawn,
+            new_pool=new_pool,
+            max_connections=max_connections,
+            max_conns_per_ip=max_conns_per_ip,
             overflow=overflow,
             overflow_pause=overflow_pause,
             reuse_port=reuse_port,
             defer_accept=defer_accept,
+            on_state=on_state,
             **ssl_args,
         )
 
@@ -185,66 +152,31 @@ class StreamServer(AcceptLoop):
         except OSError as error:
             raise HandshakeFailed(str(error)) from error
 
-    def refusal(self, reason: Refusal) -> bytes:  # noqa: ARG002  # for subclasses
-        """Hub side. What a refused client gets to read before the end; nothing in plain TCP.
+    # ------------------------------------------------------------------ what admission asks for
 
-        Small enough for a fresh socket's send buffer (16 KiB and more). With TLS it is not asked
-        for: a handshake is too much to do for one who is refused.
-        """
-        return b""
+    def set_handle(self, handle: Callable[[Any, Any], object] | None) -> None:
+        """Any side. Set the handler; kept over a stop, so that the server can start again."""
+        if handle is not None:
+            self._handler = handle
+        elif self._handler is None and type(self).handle is StreamServer.handle:
+            raise TypeError("a handle is needed: an argument, or a method of a subclass")
 
-    # ------------------------------------------------------------------ admission: Hub side
-
-    def do_handle(self, socket: Any, address: Any) -> None:
-        """Hub side. Serve an accepted connection, or refuse it."""
-        conn = Connection(socket, address)
-        if not NODELAY_IS_INHERITED and not conn.set_nodelay():
-            conn.close()
-            return
-        self._tell(conn)
-        reason = self._limits.admit(address)
-        if reason is not None and self._hijacks.reap_if_due():
-            reason = self._limits.admit(address)
-        if reason is None:
-            self._connections.add(conn)
-            if self._give_to_pool(conn):
-                return
-            self._forget(conn)
-            reason = Refusal.FULL
-        self._refuse(conn, reason)
-
-    def _give_to_pool(self, conn: Connection) -> bool:
+    def begin(self, conn: Connection) -> bool:
+        """Hub side. Give `conn` to a worker."""
         try:
             return self.pool.serve((self._serve, (conn,), {}))
         except PoolClosed:
             return False
 
-    def _refuse(self, conn: Connection, reason: Refusal) -> None:
-        self._refused[reason] += 1
-        bound = {
-            Refusal.FULL: self.pool.max_workers,
-            Refusal.MAX_CONNECTIONS: self._limits.max_connections,
-            Refusal.MAX_CONNS_PER_IP: self._limits.max_conns_per_ip,
-        }[reason]
-        self._log_refusal[reason](
-            "refused a connection from %s: %s (%s)", conn.address, reason.value, bound
-        )
-        self._lingering.close(conn.socket, self._answer(reason), conn)
-        if reason is not Refusal.MAX_CONNS_PER_IP:
-            self.had_no_room()
+    def end(self, conn: Connection) -> None:
+        """Any side. Let an idle connection's handler see the end of its input."""
+        if conn.state is ConnState.IDLE:
+            conn.stop_reading()
 
-    def _answer(self, reason: Refusal) -> bytes:
-        if self.ssl_args is not None:
-            return b""
-        try:
-            return self.refusal(reason)
-        except Exception:
-            logger.exception("refusal(%s) raised", reason)
-            return b""
-
-    def _refused_is_closed(self, conn: Connection) -> None:
-        self.enter(conn, ConnState.CLOSED)
-        self._waited.changed()
+    def kill(self, conn: Connection) -> None:
+        """Hub side. Kill the handler of `conn`."""
+        if conn.worker is not None:
+            conn.worker.throw(GreenletExit)
 
     # ------------------------------------------------------------------ one connection: worker side
 
@@ -266,7 +198,7 @@ class StreamServer(AcceptLoop):
                 self.enter(conn, ConnState.HIJACKED)
                 self._hijacks.add(conn)
             else:
-                self._close(conn)
+                self.close_connection(conn)
 
     def _report(self, conn: Connection, error: BaseException) -> None:
         self._errors += 1
@@ -277,119 +209,3 @@ class StreamServer(AcceptLoop):
                 conn.address,
                 exc_info=error,
             )
-
-    def _close(self, conn: Connection) -> None:
-        # Any side. The hook first: from the close on, nothing may switch before the worker is
-        # ready, or the client could come back and find the pool full.
-        try:
-            self.enter(conn, ConnState.CLOSED)
-        finally:
-            self._forget(conn)
-            conn.close()
-
-    def _forget(self, conn: Connection) -> None:
-        # Any side.
-        self._connections.discard(conn)
-        self._hijacks.discard(conn)
-        self._limits.release(conn.address)
-        self._waited.changed()
-        if self._accepting is Accepting.HELD:
-            self.resume_accepting()
-
-    def enter(self, conn: Connection, state: ConnState) -> None:
-        """Any side. Move `conn` to `state`, and tell `on_state`."""
-        conn.move(state)
-        self._tell(conn)
-
-    def _tell(self, conn: Connection) -> None:
-        if self._on_state is not None:
-            try:
-                self._on_state(conn, conn.state)
-            except Exception:
-                logger.exception("on_state(%r, %s) raised", conn, conn.state)
-
-    # ------------------------------------------------------------------ what gevent calls
-
-    def set_spawn(self, spawn: Any) -> None:
-        """Any side. gevent's would put the pool's `full` in the place of the server's."""
-        self.pool = spawn
-
-    def set_handle(self, handle: Callable[[Any, Any], object] | None) -> None:
-        """Any side. Set the handler; kept over a stop, so that the server can start again."""
-        if handle is not None:
-            self._handler = handle
-        elif self._handler is None and type(self).handle is StreamServer.handle:
-            raise TypeError("a handle is needed: an argument, or a method of a subclass")
-
-    def has_room(self) -> bool:
-        """Any side. Whether a connection would be served."""
-        return not (self.pool.full() or self._limits.full())
-
-    def start_accepting(self) -> None:
-        """Any side. Accept, unless those in the backlog wait for a connection to close."""
-        if self.overflow.state is WAITING and self._limits.full():
-            self.hold_accepting()
-        else:
-            super().start_accepting()
-
-    def start(self) -> None:
-        """Any side. Bind if need be and start accepting; also after a `stop`.
-
-        Raises:
-            OSError: the address cannot be bound; the text names it.
-        """
-        if self._owns_pool:
-            self.pool.start()
-        super().start()
-
-    def stop(self, timeout: float | None = None) -> None:
-        """Worker side. Drain: accept no more, let handlers finish, close what is left.
-
-        Idle connections see the end of their input at once. When `timeout` is over, handlers are
-        killed and hijacked connections closed. A second call, also during the first, does the
-        same. Not for a handler, which would wait for itself.
-
-        Args:
-            timeout: seconds at most, 0 or more; `stop_timeout` by default.
-        """
-        timeout = seconds("timeout", self.stop_timeout if timeout is None else timeout, zero=True)
-        self.close()
-        for conn in tuple(self._connections):
-            if conn.state is ConnState.IDLE:
-                conn.stop_reading()
-        self._hijacks.reap()
-        if not self._all_closed.wait(timeout):
-            self._close_all()
-        if self._owns_pool:
-            self.pool.stop()
-            self.pool.join(KILL_TIMEOUT)
-
-    def _close_all(self) -> None:
-        # Worker side.
-        for conn in tuple(self._connections):
-            self.loop.run_callback(self._kill, conn)
-        self.loop.run_callback(self._lingering.close_all)
-        if not self._all_closed.wait(KILL_TIMEOUT):
-            logger.error("%d handlers go on although they were killed", len(self._connections))
-            for conn in tuple(self._connections):
-                conn.hang_up()
-
-    def _kill(self, conn: Connection) -> None:
-        # Hub side.
-        if conn.state is ConnState.HIJACKED:
-            conn.hang_up()
-            self._close(conn)
-        elif conn.worker is not None:
-            conn.worker.throw(GreenletExit)
-
-    def stats(self) -> ServerStats:
-        """Any side. A frozen snapshot of the counts; `pool.stats` has the workers'."""
-        self._hijacks.reap()
-        return ServerStats(
-            open=self._limits.open,
-            hijacked=len(self._hijacks),
-            lingering=len(self._lingering),
-            accepted=self.accepted,
-            refused=dict(self._refused),
-            errors=self._errors,
-        )

@@ -26,6 +26,7 @@ LADDER = [
     "overflow",
     "hijacks",
     "accepting",
+    "admission",
     "server",
     "__init__",
 ]

@@ -12,7 +12,7 @@ from gevent.ssl import SSLContext
 from greenlet import GreenletExit, getcurrent
 
 from gpool import HIJACKED, ConnState, Hijacked, Refusal, StreamServer, WorkerPool
-from gpool import server as server_module
+from gpool import admission as admission_module
 from gpool.accepting import Accepting
 from gpool.overflow import CALM
 from tests.support import Log, States, ask, connect, in_hub, read_all, settle
@@ -126,7 +126,7 @@ def test_nagle_is_off_for_accepted_connections(serve):
 def test_where_it_is_not_inherited_nodelay_is_set_and_a_failure_costs_one_connection(
     serve, monkeypatch
 ):
-    monkeypatch.setattr(server_module, "NODELAY_IS_INHERITED", False)
+    monkeypatch.setattr(admission_module, "NODELAY_IS_INHERITED", False)
     server = serve(cls=Echo)
     assert ask(server.address) == b"x"
     with monkeypatch.context() as patch:
@@ -139,7 +139,7 @@ def test_where_it_is_not_inherited_nodelay_is_set_and_a_failure_costs_one_connec
 
 @pytest.mark.parametrize("inherited", [True, False])
 def test_a_unix_socket_is_served_and_refused(serve, tmp_path, monkeypatch, inherited):
-    monkeypatch.setattr(server_module, "NODELAY_IS_INHERITED", inherited)
+    monkeypatch.setattr(admission_module, "NODELAY_IS_INHERITED", inherited)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "socket"))
     listener.listen()
@@ -752,7 +752,7 @@ def test_a_drain_ends_a_hijacked_connection_also_where_its_socket_was_duplicated
 
 
 def test_a_drain_ends_although_a_handler_ignores_its_kill(serve, monkeypatch, caplog):
-    monkeypatch.setattr(server_module, "KILL_TIMEOUT", 0.01)
+    monkeypatch.setattr(admission_module, "KILL_TIMEOUT", 0.01)
     gate = event.Event()
 
     def stubborn(sock, address):
