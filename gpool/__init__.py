@@ -6,6 +6,7 @@ from gpool.limits import Refusal
 from gpool.pool import PoolState, WorkerPool
 from gpool.server import StreamServer
 from gpool.stats import PoolStats, ServerStats
+from gpool.wsgi.server import WSGIServer
 
 __all__ = [
     "HIJACKED",
@@ -20,6 +21,7 @@ __all__ = [
     "Refusal",
     "ServerStats",
     "StreamServer",
+    "WSGIServer",
     "WorkerPool",
     "__version__",
 ]

@@ -243,7 +243,7 @@ class AcceptLoop(server.StreamServer):
         if self._accepting is not Accepting.RUNNING:
             return None
         try:
-            accepted: Any = super().do_read()  # the stubs have no None
+            accepted = self.accept_one()
         except OSError as error:
             if self.is_fatal_error(error):
                 raise
@@ -256,6 +256,10 @@ class AcceptLoop(server.StreamServer):
         else:
             self.overflow.backlog_is_empty()
         return accepted
+
+    def accept_one(self) -> Any:
+        """Hub side. A connection's socket and address, None if there is none; for subclasses."""
+        return super().do_read()
 
     def _back_off_after(self, error: OSError) -> None:
         # Hub side. Out of descriptors or memory: others may give some back.

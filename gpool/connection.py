@@ -28,17 +28,52 @@ __all__ = ["HIJACKED", "MOVES", "ConnState", "Connection", "OnState"]
 class ConnState(State):
     """Where a connection is; `MOVES` is what may follow."""
 
-    NEW = auto()  # accepted, no worker yet
+    NEW = auto()  # accepted, nothing has come
+    READING = auto()  # HTTP: part of a request is there
+    QUEUED = auto()  # HTTP: a request is there, and waits for a worker
     ACTIVE = auto()  # a worker serves it
-    IDLE = auto()  # a worker waits for the next request on it; a drain closes it at once
+    WRITING = auto()  # HTTP: the rest of a response is on its way, without a worker
+    IDLE = auto()  # waits for the next request; a drain closes it at once
+    LINGERING = auto()  # HTTP: the last answer is sent, and the peer has not closed yet
     HIJACKED = auto()  # the application has it for good; the server only counts it
     CLOSED = auto()
 
 
+_ENDS = (ConnState.LINGERING, ConnState.CLOSED)
+
 MOVES: dict[ConnState, tuple[ConnState, ...]] = {
-    ConnState.NEW: (ConnState.ACTIVE, ConnState.CLOSED),
-    ConnState.ACTIVE: (ConnState.IDLE, ConnState.HIJACKED, ConnState.CLOSED),
-    ConnState.IDLE: (ConnState.ACTIVE, ConnState.HIJACKED, ConnState.CLOSED),
+    ConnState.NEW: (
+        ConnState.READING,
+        ConnState.QUEUED,
+        ConnState.ACTIVE,
+        ConnState.WRITING,
+        *_ENDS,
+    ),
+    ConnState.READING: (
+        ConnState.IDLE,
+        ConnState.QUEUED,
+        ConnState.ACTIVE,
+        ConnState.WRITING,
+        *_ENDS,
+    ),
+    ConnState.QUEUED: (ConnState.ACTIVE, ConnState.WRITING, *_ENDS),
+    ConnState.ACTIVE: (
+        ConnState.IDLE,
+        ConnState.READING,
+        ConnState.WRITING,
+        ConnState.HIJACKED,
+        *_ENDS,
+    ),
+    ConnState.WRITING: (ConnState.IDLE, ConnState.READING, *_ENDS),
+    ConnState.IDLE: (
+        ConnState.READING,
+        ConnState.QUEUED,
+        ConnState.ACTIVE,
+        ConnState.WRITING,
+        ConnState.HIJACKED,
+        *_ENDS,
+    ),
+    ConnState.LINGERING: (ConnState.CLOSED,),
     ConnState.HIJACKED: (ConnState.CLOSED,),
     ConnState.CLOSED: (),
 }

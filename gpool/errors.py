@@ -3,10 +3,22 @@
 One small tree. Expected outcomes are return values (a full pool answers ``False``), so most
 of these are misuse: the text says what to do instead. Two are not errors but control flow and
 derive from `BaseException`, so that an application's ``except Exception`` does not swallow
-them: `Hijacked` here, as `greenlet.GreenletExit` in gevent.
+them: `Hijacked` and `RequestTimeout`, as `greenlet.GreenletExit` and `gevent.Timeout` do.
 """
 
-__all__ = ["GpoolError", "HandshakeFailed", "Hijacked", "IllegalMove", "PoolClosed", "PoolFull"]
+__all__ = [
+    "BadRequest",
+    "BodyTimeout",
+    "ClientDisconnected",
+    "GpoolError",
+    "HandshakeFailed",
+    "Hijacked",
+    "IllegalMove",
+    "PoolClosed",
+    "PoolFull",
+    "RequestTimeout",
+    "WriteTimeout",
+]
 
 
 class GpoolError(Exception):
@@ -34,6 +46,34 @@ class IllegalMove(GpoolError):
 
     Seeing this means a defect in gpool, never in the application.
     """
+
+
+class BadRequest(GpoolError):
+    """A client's request is malformed, too large, or of a kind that is not served.
+
+    Attributes:
+        status: the HTTP status that says so.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ClientDisconnected(GpoolError, ConnectionError):
+    """The client went away: while its body was read, its answer written, or in between."""
+
+
+class BodyTimeout(GpoolError, TimeoutError):
+    """Nothing of the request's body came for `body_timeout` seconds."""
+
+
+class WriteTimeout(GpoolError, TimeoutError):
+    """The client took nothing of the response for `write_timeout` seconds."""
+
+
+class RequestTimeout(BaseException):
+    """Raised in an application that takes longer than `request_timeout` for a request."""
 
 
 class Hijacked(BaseException):

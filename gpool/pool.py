@@ -177,6 +177,13 @@ class WorkerPool(Workers[Item]):
         self._semaphore.wait(timeout)
         return self.free_count()
 
+    def when_available(self, callback: Callable[[Condition], object]) -> None:
+        """Any side. Have `callback` called once, in the Hub, when the pool is not full.
+
+        One that waits already does not wait twice.
+        """
+        self._semaphore.rawlink(callback)
+
     def join(self, timeout: float | None = None, raise_error: bool = False) -> bool:  # noqa: ARG002
         """Worker side. Wait until no worker is busy, and no ending one is left.
 

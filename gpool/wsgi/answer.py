@@ -1,0 +1,349 @@
+"""Worker side: one response, from ``start_response`` to its last byte.
+
+PEP 3333's server side to the letter: ``start_response`` and ``write``, and the blocks of an
+iterable. An answer whose blocks are all there leaves in one send, with its head; a block of any
+other iterable leaves before the next is asked for.
+
+Guarantees: the head is sent once, with the first block that has something in it, or at the end; a
+body that is longer or shorter than the application said never becomes part of another message; a
+client that must be told that the body is not whole, is told.
+
+Calling the application, and what it raises, is left to `gpool.wsgi.application`; which bytes the
+kernel takes, and what becomes of the connection, to the connection.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from gpool.wsgi.files import FileWrapper
+from gpool.wsgi.framing import PLAIN, Framing
+from gpool.wsgi.response import KNOWN, BodyFraming, Length, choose, line_of
+from gpool.wsgi.wire import CLOSE, KEEP, Verdict, Wire
+
+__all__ = [
+    "COMPLETE",
+    "DONE",
+    "HIJACKED",
+    "NEW",
+    "NONE",
+    "SENT",
+    "STARTED",
+    "Answer",
+    "Phase",
+]
+
+logger = logging.getLogger("gpool.wsgi")
+
+OptExcInfo: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+)
+NONE: frozenset[str] = frozenset()
+LARGE = 65_536  # bytes of a body above which it is not copied behind its head
+
+
+class Phase(Enum):
+    """How far a response is."""
+
+    NEW = auto()
+    STARTED = auto()  # start_response was called, nothing is sent
+    SENT = auto()  # its head is sent, or on its way
+    COMPLETE = auto()  # all of it is sent, or on its way; the application is not over
+    DONE = auto()  # nothing more can be sent
+    HIJACKED = auto()  # the application has the connection
+
+
+NEW, STARTED, SENT, COMPLETE, DONE, HIJACKED = Phase
+
+
+class Answer:
+    """The response to one request.
+
+    Args:
+        conn: where it goes.
+        framing: what the request's head said.
+
+    Attributes:
+        status: the application's; empty until it has said one.
+        sent: bytes of the body.
+    """
+
+    __slots__ = (
+        "_body_framing",
+        "_length",
+        "_lines",
+        "_own",
+        "_phase",
+        "_usual",
+        "_verdict",
+        "conn",
+        "framing",
+        "sent",
+        "status",
+    )
+
+    def __init__(self, conn: Wire, framing: Framing) -> None:
+        self.conn = conn
+        self.framing = framing
+        self.status = ""
+        self.sent = 0
+        self._phase = NEW
+        self._length: int | None = None
+        self._own = NONE  # which of the server's headers the application has said itself
+        self._usual = False
+        self._lines: list[bytes] = []
+        self._body_framing = BodyFraming.NONE
+        self._verdict = KEEP
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: OptExcInfo = None,
+    ) -> Callable[[bytes], object]:
+        """Worker side. PEP 3333's callable.
+
+        Raises:
+            AssertionError: it was called before, and there is no `exc_info`.
+            TypeError: `status` or `headers` are of the wrong type.
+            ValueError: they cannot be sent.
+        """
+        if self._phase is HIJACKED:
+            return self.write  # flask-sock answers after the WebSocket is over
+        if self._phase is not NEW:
+            self._start_again(exc_info)
+        dates = self.conn.site.dates
+        prefix = dates.prefixes.get(status)
+        self._usual = prefix is not None and self.framing is PLAIN
+        lines = [prefix or dates.prefix(status)]
+        if type(headers) is not list:
+            raise TypeError(f"headers must be a list, not {headers!r}")
+        self._length = None
+        for header in headers:
+            try:
+                line = KNOWN.get(header) or line_of(header)
+            except TypeError:
+                line = line_of(header)  # says what is wrong with it
+            lines.append(line)
+            if type(line) is not bytes:
+                self._note(line, header[0].lower())
+        self.status = status
+        self._lines = lines
+        self._phase = STARTED
+        return self.write
+
+    def _start_again(self, exc_info: OptExcInfo) -> None:
+        if exc_info is None:
+            raise AssertionError("start_response was called before, and there is no exc_info")
+        if self._phase is not STARTED:
+            try:
+                error = exc_info[1]
+                raise error if error is not None else AssertionError("the response was sent")
+            finally:
+                exc_info = None  # PEP 3333: no cycle
+
+    def _note(self, line: bytes, name: str) -> None:
+        # A header that is the server's business too.
+        if isinstance(line, Length):
+            if self._length is not None:
+                raise ValueError("Content-Length was given twice")
+            self._length = line.number
+        elif name in self._own:
+            raise ValueError(f"{name} was given twice")
+        else:
+            self._usual = False
+            self._own |= {name}
+
+    # ------------------------------------------------------------------ blocks
+
+    def _send_list(self, blocks: list[bytes]) -> None:
+        body = blocks[0] if len(blocks) == 1 else join(blocks)
+        if type(body) is not bytes:
+            raise TypeError(f"a block must be bytes, not {body!r}")
+        size = len(body)
+        site = self.conn.site
+        if self._usual and self._length == size <= LARGE and site.keep_alive:
+            # Nearly always. The rest of this method does the same for all cases.
+            lines = self._lines
+            lines += (b"\r\n", body)
+            self.sent = size
+            self._phase = DONE
+            self.conn.finish(KEEP, b"".join(lines))
+            return
+        if self._length is None:
+            if size or not self.framing.head_only:
+                self._length = size
+        elif self._length != size:
+            self._send_block(body)
+            self._end()
+            return
+        head = self._head()
+        if self._body_framing is BodyFraming.NONE:
+            self._finish(head)
+        elif size <= LARGE:
+            self.sent = size
+            self._finish(head + body)
+        else:
+            self.sent = size
+            self.conn.write(head)
+            self.conn.write(body, self.conn.site.settings.write_buffer)
+            self._finish(b"")
+
+    def _send_iterable(self, result: Iterable[bytes]) -> None:
+        if self._phase is HIJACKED:
+            return
+        if type(result) is FileWrapper and self._send_file(result):
+            return
+        only = one_block(result)
+        for block in result:
+            if type(block) is not bytes:
+                raise TypeError(f"a block must be bytes, not {block!r}")
+            if block:
+                if only and self._phase is STARTED and self._length is None:
+                    self._length = len(block)
+                self._send_block(block)
+                if self._body_framing is BodyFraming.NONE:
+                    break  # nobody will read the others
+        self._end()
+
+    def _send_block(self, block: bytes) -> None:
+        if self._phase is STARTED:
+            self.conn.write(self._head() + self._framed(block))
+        elif self._phase is SENT:
+            data = self._framed(block)
+            if data:
+                self.conn.write(data)
+        else:
+            raise AssertionError("start_response must be called before the first block")
+
+    def write(self, block: bytes) -> None:
+        """Worker side. PEP 3333's callable: send a block at once.
+
+        Raises:
+            AssertionError: the response is over.
+            TypeError: `block` is not bytes.
+        """
+        if type(block) is not bytes:
+            raise TypeError(f"a block must be bytes, not {block!r}")
+        if self._phase in (COMPLETE, DONE):
+            raise AssertionError("the response is over")
+        if self._phase is not HIJACKED:
+            self._send_block(block)
+
+    def _send_file(self, result: FileWrapper) -> bool:
+        # Worker side. False if it is to be iterated instead.
+        part = result.part() if self._phase is STARTED and self.conn.site.sendfile else None
+        if part is None:
+            return False
+        descriptor, offset, size = part
+        if self._length is None:
+            self._length = size
+        self.conn.write(self._head())
+        if self._body_framing is not BodyFraming.NONE:
+            self.sent = self.conn.send_file(descriptor, offset, self._length)
+        self._end()
+        return True
+
+    # ------------------------------------------------------------------ the head and the end
+
+    def _head(self) -> bytes:
+        """Worker side. Decide the framing, and what becomes of the connection."""
+        framing, lines, status = self.framing, self._lines, self.status
+        dates = self.conn.site.dates
+        kind = self._body_framing = choose(
+            head_only=framing.head_only, status=status, length=self._length, http11=framing.http11
+        )
+        if self._own:
+            lines[0] = dates.without(status, self._own)
+        lines[:] = [line for line in lines if type(line) is not Length]
+        if self._length is not None and status[:3] != "204":  # RFC 9110 section 8.6
+            lines.append(b"Content-Length: %d\r\n" % self._length)
+        elif kind is BodyFraming.CHUNKED:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        verdict = self._verdict = self._judge(kind)
+        if verdict is not KEEP:
+            lines.append(b"Connection: close\r\n")
+        elif not framing.http11:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        self._phase = SENT
+        return b"".join(lines)
+
+    def _judge(self, kind: BodyFraming) -> Verdict:
+        conn = self.conn
+        body = conn.body
+        if body is not None and not body.done:
+            remaining = body.remaining()
+            if remaining is not None and remaining > conn.site.settings.body_buffer:
+                return Verdict.LINGER  # too much to read and throw away
+            conn.expects = False  # it is too late to ask for the rest
+            if self.framing.expects_continue or not self.framing.keep_alive:
+                return Verdict.LINGER  # whether it comes, only the client knows
+        if not self.framing.keep_alive:
+            return CLOSE if not conn.buffer else Verdict.LINGER
+        if kind is BodyFraming.CLOSE or not conn.site.keep_alive:
+            return Verdict.LINGER
+        return KEEP
+
+    def _framed(self, block: bytes) -> bytes:
+        kind = self._body_framing
+        if kind is BodyFraming.LENGTH:
+            assert self._length is not None
+            left = self._length - self.sent
+            if len(block) > left:
+                self._complain("the body is longer than its Content-Length, which was %d")
+                block = block[:left]
+            self.sent += len(block)
+            return block
+        if kind is BodyFraming.NONE:
+            return b""
+        self.sent += len(block)
+        if kind is BodyFraming.CHUNKED:
+            return b"%x\r\n%b\r\n" % (len(block), block) if block else b""
+        return block
+
+    def _end(self) -> None:
+        # The iterable has no more.
+        last = b""
+        if self._phase is STARTED:
+            if self._length is None and not self.framing.head_only:
+                self._length = 0
+            last = self._head()
+        elif self._phase is NEW:
+            raise AssertionError("start_response was not called")
+        kind = self._body_framing
+        if kind is BodyFraming.CHUNKED:
+            last = b"0\r\n\r\n"
+        elif kind is BodyFraming.LENGTH and self.sent != self._length:
+            self._complain("the body is shorter than its Content-Length, which was %d")
+            self._verdict = Verdict.LINGER
+        if last:
+            self.conn.write(last, self.conn.site.settings.write_buffer)
+        self._phase = COMPLETE
+
+    def _complain(self, text: str) -> None:
+        if self._verdict is KEEP:
+            self._verdict = Verdict.LINGER
+        logger.error(text, self._length)
+
+    def _finish(self, last: bytes) -> None:
+        self._phase = DONE
+        self.conn.finish(self._verdict, last)
+
+
+def join(blocks: list[bytes]) -> bytes:
+    """All of a response's blocks in one."""
+    for block in blocks:
+        if type(block) is not bytes:
+            raise TypeError(f"a block must be bytes, not {block!r}")
+    return b"".join(blocks)
+
+
+def one_block(result: Any) -> bool:
+    """Whether an iterable says that it has one block only (PEP 3333, Handling Content-Length)."""
+    try:
+        return len(result) == 1
+    except TypeError:
+        return False

@@ -1,0 +1,164 @@
+"""Worker side: one request, from the call of the application to the last byte of its answer.
+
+An `Exchange` is what a worker is given: a request's environ, and the connection to answer on. It
+calls the application, lets `gpool.wsgi.answer` send what comes, and calls ``close``.
+
+Guarantees:
+
+- ``close`` is called once, whatever happened, and nothing of the application runs after it.
+- Whatever an application raises ends its own request only: as a 500 if nothing was sent, else by
+  ending the connection so that the client can tell. SystemExit is an error like any other here: a
+  request must not end the server.
+
+How the answer is framed is left to `gpool.wsgi.answer`; what becomes of the connection, to it.
+"""
+
+import logging
+from time import time
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent
+
+from gpool.errors import (
+    BadRequest,
+    BodyTimeout,
+    ClientDisconnected,
+    Hijacked,
+    RequestTimeout,
+    WriteTimeout,
+)
+from gpool.wsgi.answer import COMPLETE, DONE, HIJACKED, NEW, NONE, SENT, STARTED, Answer
+from gpool.wsgi.framing import Environ, Framing
+from gpool.wsgi.response import BodyFraming, canned, line_of
+from gpool.wsgi.wire import Verdict, Wire
+
+__all__ = ["Exchange"]
+
+logger = logging.getLogger("gpool.wsgi")
+
+
+class Exchange(Answer):
+    """One request and its response.
+
+    Args:
+        conn: where the request came from.
+        environ: for the application; the exchange does not keep it.
+        framing: what the request's head said.
+    """
+
+    __slots__ = ("environ",)
+
+    def __init__(self, conn: Wire, environ: Environ, framing: Framing) -> None:
+        # Written out, not inherited: it is the hot path. What is set later is set in
+        # `start_response` before anything reads it.
+        self.conn = conn
+        self.framing = framing
+        self.environ: Environ | None = environ
+        self.status = ""
+        self.sent = 0
+        self._phase = NEW
+        self._own = NONE
+        environ["gpool.hijack"] = self.hijack
+        environ["wsgi.early_hints"] = self.early_hints
+        environ["gpool.disconnected"] = conn.disconnected
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self._phase.name} {self.status}>"
+
+    # ------------------------------------------------------------------ the request
+
+    def run(self) -> None:
+        """Worker side. Call the application and answer."""
+        conn = self.conn
+        conn.worker = getcurrent()
+        environ: Any = self.environ
+        self.environ = None  # or it would hold itself, through its bound methods
+        site = conn.site
+        started = 0.0 if site.access is None else time()
+        result: Any = None
+        try:
+            try:
+                result = site.application(environ, self.start_response)
+                if type(result) is list and self._phase is STARTED:
+                    self._send_list(result)
+                else:
+                    self._send_iterable(result)
+            finally:
+                if type(result) is not list and hasattr(result, "close"):
+                    result.close()
+            if self._phase is COMPLETE:
+                self._finish(b"")
+        except BaseException as error:
+            self._failed(error, environ)
+        if site.access is not None:
+            site.access.add(environ, self.status, self.sent, started)
+
+    # ------------------------------------------------------------------ errors
+
+    def _failed(self, error: BaseException, environ: Any) -> None:
+        """Worker side. Answer if nothing was sent, else end the connection; log what is news."""
+        conn = self.conn
+        status = self._blame(error, environ)
+        phase, self._phase = self._phase, DONE
+        if phase is DONE or phase is HIJACKED:
+            pass
+        elif phase is COMPLETE:  # only close() failed
+            conn.finish(self._verdict, b"")
+        elif phase is SENT:
+            whole = self._body_framing is not BodyFraming.CLOSE
+            conn.finish(Verdict.LINGER if whole else Verdict.RESET, b"")
+        else:
+            self.status = str(status)
+            text = "Internal Server Error" if status == 500 else str(error)  # noqa: PLR2004
+            only = self.framing.head_only
+            conn.finish(Verdict.LINGER, canned(status, text, conn.site.dates, head_only=only))
+        if isinstance(error, (GreenletExit, KeyboardInterrupt)):
+            raise error
+
+    def _blame(self, error: BaseException, environ: Environ) -> int:
+        # The status that says whose fault it is.
+        if isinstance(error, BadRequest):
+            return error.status
+        if isinstance(error, BodyTimeout):
+            return 408
+        if isinstance(error, (ClientDisconnected, WriteTimeout, GreenletExit, Hijacked)):
+            return 500
+        if self._phase is HIJACKED and isinstance(error, StopIteration):
+            return 500  # how flask-sock ends a WebSocket
+        request = f"{environ.get('REQUEST_METHOD')} {environ.get('RAW_URI')}"
+        if isinstance(error, RequestTimeout):
+            logger.error("%s took longer than request_timeout", request, exc_info=error)
+            return 504
+        logger.error("the application raised, for %s", request, exc_info=error)
+        return 500
+
+    # ------------------------------------------------------------------ what the environ offers
+
+    def early_hints(self, headers: list[tuple[str, str]]) -> None:
+        """Worker side. Send a 103 (RFC 8297) to a client that knows such; before the response.
+
+        Raises:
+            AssertionError: the response's head is sent.
+            TypeError: see `start_response`.
+            ValueError: the same.
+        """
+        lines = [line_of(header) for header in headers]
+        if self._phase not in (NEW, STARTED):
+            raise AssertionError("early hints come before the response")
+        if self.framing.http11:
+            self.conn.interim(b"HTTP/1.1 103 Early Hints\r\n%b\r\n" % b"".join(lines))
+
+    def hijack(self) -> tuple[Any, bytes]:
+        """Worker side. Take the connection for good.
+
+        Returns:
+            A socket of gevent, in blocking mode, and what was read from it beyond the request.
+
+        Raises:
+            AssertionError: something was sent, or the response is over.
+        """
+        if self._phase not in (NEW, STARTED):
+            raise AssertionError("a connection can be hijacked only before the response is sent")
+        taken = self.conn.hijack()
+        self._phase = HIJACKED
+        return taken

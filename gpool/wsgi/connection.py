@@ -1,0 +1,355 @@
+"""Hub side: one connection of an HTTP client, from accept to close.
+
+A connection belongs to the Hub until a whole request is there; then a worker has it for as long
+as the application needs, and the Hub takes it back. Follow it from the top: `begin`, `ready`,
+`_pump`, `next_request`; then, on the worker's side, `finish`.
+
+    NEW --bytes--> READING --whole--> (QUEUED) --> ACTIVE --> IDLE --bytes--> READING ...
+                                                     |    +-> WRITING: the rest of the answer
+                                                     v
+                                      LINGERING, HIJACKED, CLOSED
+
+Guarantees:
+
+- A worker is held by the application only, or by what it reads or writes beyond the buffers.
+- Requests of one connection are run one after the other, answers leave in the order of requests;
+  those of a batch that was read at once leave together.
+- One watcher for the whole life. While a worker has the connection it stays on, so that a client
+  that goes is noticed, and is stopped only when more comes than is to be kept.
+- What a stalled or broken client leaves behind is at most a deadline.
+
+Sending and waiting is `gpool.wsgi.wire`'s; what the bytes mean, `gpool.wsgi.request`'s and
+`gpool.wsgi.body`'s.
+"""
+
+from math import inf
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
+from typing import Any
+
+from gevent import socket as gevent_socket
+
+from gpool.connection import ConnState
+from gpool.errors import ClientDisconnected, PoolClosed, RequestTimeout
+from gpool.wsgi.application import Exchange
+from gpool.wsgi.framing import PLAIN
+from gpool.wsgi.intake import Intake
+from gpool.wsgi.site import Site
+from gpool.wsgi.wire import CHUNK, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
+
+__all__ = ["HTTPConnection"]
+
+RESET = pack("ii", 1, 0)  # SO_LINGER: close with a reset
+
+NEW, READING, QUEUED, ACTIVE, WRITING, IDLE, LINGERING, HIJACKED, CLOSED = ConnState
+GIVEN_AWAY = (LINGERING, HIJACKED, CLOSED)
+
+
+class HTTPConnection(Intake):
+    """A client's connection.
+
+    Args:
+        socket: non-blocking, with the methods of `_socket.socket`.
+        address: the peer's.
+        site: what it shares with the others.
+    """
+
+    __slots__ = ("_verdict",)
+
+    def __init__(self, socket: Any, address: Any, site: Site) -> None:
+        super().__init__(socket, address, site)
+        self._verdict = KEEP  # what follows WRITING
+
+    def __repr__(self) -> str:
+        return f"<HTTPConnection {self.state.name} from {self.address!r}>"
+
+    # ------------------------------------------------------------------ Hub side: reading
+
+    def begin(self, *, at_once: bool) -> None:
+        """Hub side. Wait for the first request; `at_once`: it is there already."""
+        self.site.deadlines.set(self, self.site.settings.header_timeout)
+        if at_once:
+            self.ready()
+        if self._io is None and self.state not in GIVEN_AWAY:
+            self._watch(READ)
+
+    def ready(self) -> None:
+        """Hub side. The socket is ready for what it is watched for."""
+        state = self.state
+        if state is ACTIVE or state is QUEUED or state is WRITING:
+            self._ready_otherwise()
+            return
+        try:
+            data = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.peer = Peer.GONE
+            self.site.closed(self)
+            return
+        site = self.site
+        known = site.heads.whole.get(data)
+        if known is not None and not self.buffer and self.body is None:
+            # A request that is known, and nothing else. The rest does the same for all cases.
+            environ = known.copy()
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
+            self.state = ACTIVE
+            if site.request_timeout != inf:
+                self._limit()
+            self._give(Exchange(self, environ, PLAIN))
+        elif data:
+            self.buffer = self.buffer + data if self.buffer else data
+            self._pump()
+        else:
+            self.peer = Peer.ENDED
+            self._pump()
+
+    def _give(self, exchange: Exchange) -> None:
+        try:
+            served = self.site.serve(exchange)
+        except PoolClosed:
+            served = False
+        if not served:
+            self.site.no_worker(self, exchange)
+
+    def _ready_otherwise(self) -> None:
+        # Hub side. It is not a request that is waited for.
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            waiter.switch()
+        elif self.state is WRITING:
+            self._write_on()
+        else:
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        # A worker has the connection: the next request, the body of this one, or the end.
+        if self._out:
+            self._flush()
+            if not self._out:
+                self._watch(READ)
+            return
+        if self.body is not None or len(self.buffer) >= CHUNK:
+            self._io.stop()  # the worker reads it, or it can wait
+            return
+        try:
+            data = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.peer = Peer.GONE
+        else:
+            if data:
+                self.buffer += data
+                return
+            self.peer = Peer.ENDED
+        self._io.stop()
+        if self.site.settings.cancel_on_disconnect and self.worker is not None:
+            self.worker.throw(ClientDisconnected("the client went away"))
+
+    def _pump(self, exchange: Exchange | None = None) -> None:
+        """Hub side. Serve what is in the buffer, until one has to wait."""
+        site = self.site
+        site.pumping = self
+        try:
+            while True:
+                exchange = exchange or self.next_request()
+                if exchange is None:
+                    break
+                self._give(exchange)
+                if self.state is not IDLE or not self.buffer:
+                    break
+                exchange = None
+        finally:
+            site.pumping = None
+        self._after_batch()
+
+    def _after_batch(self) -> None:
+        # Hub side. What was held back leaves now.
+        if self._out:
+            self._flush()
+        if self._out and self.state is ACTIVE:
+            self._watch(WRITE)
+        elif self._out and self.state in (IDLE, READING):
+            self._write_then(KEEP)
+        elif self.state is IDLE:
+            self.settle(KEEP)
+        elif self.state in (NEW, READING):
+            if self.peer is OPEN:
+                self._watch(READ)
+            else:
+                self._end(Verdict.CLOSE)
+
+    def run(self, exchange: Exchange) -> None:
+        """Hub side. A worker is free for a request that has waited."""
+        self.state = ACTIVE
+        self._pump(exchange)
+
+    def _resume(self) -> None:
+        # Hub side. A worker has left, and more is in the buffer.
+        if self.state is IDLE or (self.state is READING and self.body is not None):
+            self._pump()
+
+    # ------------------------------------------------------------------ any side: writing
+
+    def _write_then(self, verdict: Verdict) -> None:
+        """Any side. Let the Hub send the rest."""
+        self.state = WRITING
+        self._verdict = verdict
+        self._watch(WRITE)
+        self.site.deadlines.set(self, self.site.settings.write_timeout)
+
+    def _write_on(self) -> None:
+        # Hub side.
+        if self._flush():
+            self.site.deadlines.set(self, self.site.settings.write_timeout)
+        if not self._out:
+            self.settle(self._verdict)
+
+    # ------------------------------------------------------------------ any side: what is next
+
+    def finish(self, verdict: Verdict, data: Any) -> None:
+        """Worker side. Send `data`, the last of a response, and give the connection back."""
+        self.worker = None
+        if data and verdict is KEEP and not self.buffer and not self._out and self.body is None:
+            # Nearly always. The rest of this method does the same for all cases.
+            sent = 0
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.peer = Peer.GONE
+            if sent == len(data) and self.peer is OPEN:
+                self.state = IDLE
+                deadlines = self.site.deadlines
+                self.deadline = deadlines.usual
+                if not 0 < self.slot <= deadlines.usual_slot:
+                    deadlines.set(self, self.site.settings.keepalive_timeout)
+                return
+            data = memoryview(data)[sent:]
+        self._request_deadline = inf
+        if self._out or self.buffer:
+            if (
+                verdict is KEEP
+                and self.site.pumping is self
+                and self.buffer
+                and self._out_size + len(data) <= HELD
+                and self.body is None
+            ):
+                # The next request of the batch is here: its answer may share the packet.
+                self._out.append(data)
+                self._out_size += len(data)
+                self.state = IDLE
+                return
+            if self._out:
+                self._flush()
+        if data:
+            self._send(data)
+        self.settle(verdict)
+
+    def settle(self, verdict: Verdict) -> None:
+        """Any side. A response is over."""
+        body = self.body
+        if body is not None and body.done:
+            self._end_body(body)
+            body = None
+        if self.peer is Peer.GONE:
+            self._end(Verdict.CLOSE)
+        elif self._out:
+            self._write_then(verdict)
+        elif verdict is not KEEP:
+            self._end(verdict)
+        elif body is not None:
+            self._read_rest_of_body()
+        elif self.buffer or (self.peer is OPEN and self.site.keep_alive):
+            self.state = IDLE
+            self._idle()
+        else:
+            self._end(Verdict.CLOSE)
+
+    def _read_rest_of_body(self) -> None:
+        # The application has left some, or, with `_pending`, answers have left in between.
+        self._decoded = b""
+        self._searched = 0
+        self.state = READING
+        self.site.deadlines.set(self, self.site.settings.body_timeout)
+        self._watch(READ)
+        if self.buffer or self.peer is not OPEN:
+            self.site.loop.run_callback(self._resume)
+
+    def _idle(self) -> None:
+        # Any side. Wait for the next request.
+        self.site.deadlines.set(self, self.site.settings.keepalive_timeout)
+        if self.peer is OPEN:
+            self._watch(READ)
+        if self.buffer and self.site.pumping is not self:
+            self.site.loop.run_callback(self._resume)
+
+    def _end(self, verdict: Verdict) -> None:
+        """Any side. Close in the way that the client needs."""
+        if verdict is Verdict.LINGER and self.peer is OPEN:
+            self._unwatch()
+            self.site.deadlines.drop(self)
+            self.state = LINGERING
+            self.site.lingering.close(self._socket, b"", self)
+            return
+        if verdict is Verdict.RESET:
+            self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
+        self.site.closed(self)
+
+    def close(self) -> None:
+        """Any side. Close the socket; a second call does nothing."""
+        self._unwatch()
+        self.site.deadlines.drop(self)
+        self.buffer = b""
+        self.body = self._pending = None
+        self._out.clear()
+        super().close()
+
+    def drain(self) -> None:
+        """Hub side. The server stops: answer what has come already, and wait for nothing."""
+        if self.state in (NEW, IDLE) and self._socket is not None:
+            self.ready()
+            if self.state in (NEW, IDLE):
+                self.site.closed(self)
+
+    def expired(self) -> None:
+        """Hub side. The deadline is over."""
+        state = self.state
+        if state is NEW or state is IDLE:
+            self.site.closed(self)
+        elif state is READING:
+            if self.body is not None and self._pending is None:
+                self._end(Verdict.CLOSE)
+            else:
+                self.refuse(408, "the request did not arrive in time")
+        elif state is QUEUED:
+            self.site.no_worker(self, None)
+        elif state is WRITING:
+            self._end(Verdict.RESET)
+        elif state is ACTIVE:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        worker, waiter = self.worker, self._waiter
+        if self._request_deadline <= self.site.deadlines.now:
+            self._request_deadline = inf
+            if worker is not None:
+                worker.throw(RequestTimeout("request_timeout is over"))
+        elif waiter is not None:
+            waiter.throw(self._wait_error("the client was silent for too long"))
+
+    def hijack(self) -> tuple[Any, bytes]:
+        """Worker side. Give the socket away, with what was read and not used."""
+        self.write(b"")
+        rest, self.buffer = self.buffer, b""
+        self._unwatch()
+        self.site.deadlines.drop(self)
+        self.body = None
+        self.worker = None
+        raw = self._socket
+        self._socket = gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
+        self.site.hijacked(self)
+        return self.socket, rest

@@ -1,0 +1,184 @@
+"""From what has come on a connection to the next request: heads, bodies, and what is refused.
+
+A head is taken when it is whole; a small body, and one in a few chunks, is gathered here before a
+worker is taken; a larger one, and one that waits for "100 Continue", the application reads itself.
+What an application leaves unread of its body is read here too, and thrown away, up to a bound.
+
+Guarantees: a request is taken out of the buffer whole or not at all, and no byte is used twice; a
+malformed one is answered once, and nothing after it is looked at.
+
+When it is called, and what becomes of a request, is left to `gpool.wsgi.connection`.
+"""
+
+import io
+from math import inf
+from time import time
+from typing import Any
+
+from gpool.connection import ConnState
+from gpool.errors import BadRequest
+from gpool.wsgi.application import Exchange
+from gpool.wsgi.body import Body, BodyReader, ChunkedBody, LengthBody
+from gpool.wsgi.framing import CHUNKED, Environ, Framing
+from gpool.wsgi.request import check_beginning
+from gpool.wsgi.response import canned
+from gpool.wsgi.site import Site
+from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
+
+__all__ = ["Intake"]
+
+READING, ACTIVE = ConnState.READING, ConnState.ACTIVE
+
+
+class Intake(Wire):
+    """A connection, as far as it turns bytes into requests.
+
+    Args:
+        socket: see `Wire`.
+        address: the peer's.
+        site: what it shares with the others.
+
+    Attributes:
+        remote: the peer's address and port, as an environ has them.
+    """
+
+    __slots__ = ("_pending", "_searched", "remote")
+
+    def __init__(self, socket: Any, address: Any, site: Site) -> None:
+        super().__init__(socket, address, site)
+        self.remote = (address[0], str(address[1])) if isinstance(address, tuple) else ("", "")
+        self._searched = 0  # how much of the buffer has no empty line, or was thrown away
+        self._pending: tuple[Environ, Framing, list[bytes]] | None = None  # until its body is there
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def settle(self, verdict: Verdict) -> None:
+        """Any side. A response is over, as far as it was given: go on, or close."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ Hub side
+
+    def next_request(self) -> Exchange | None:
+        """Hub side. Take a request out of the buffer; None if there is none, or a bad one."""
+        if self.body is not None:
+            return self._next_of_body(self.body)
+        buffer = self.buffer
+        while buffer[:2] == b"\r\n":
+            buffer = self.buffer = buffer[2:]  # RFC 9112 section 2.2
+            self._searched = 0
+        end = buffer.find(b"\r\n\r\n", self._searched)
+        try:
+            if end < 0:
+                self._wait_for_more(buffer)
+                return None
+            environ, framing = self.site.heads.read(buffer[:end])
+        except BadRequest as error:
+            self.refuse(error.status, str(error))
+            return None
+        self.buffer = buffer[end + 4 :]
+        self._searched = 0
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
+        if framing.length:
+            return self._begin_body(environ, framing)
+        return self._start(environ, framing)
+
+    def _wait_for_more(self, buffer: bytes) -> None:
+        if buffer:
+            check_beginning(buffer, self._searched, self.site.settings.limits)
+        self._searched = max(len(buffer) - 3, 0)
+        if self.state is not READING and buffer:
+            self.state = READING
+            self.site.deadlines.set(self, self.site.settings.header_timeout)
+
+    def _start(self, environ: Environ, framing: Framing) -> Exchange:
+        self.state = ACTIVE
+        if self.site.request_timeout != inf:
+            self._limit()
+        return Exchange(self, environ, framing)
+
+    def _limit(self) -> None:
+        # Hub side. The application has so much time.
+        self.site.deadlines.set(self, self.site.request_timeout)
+        self._request_deadline = self.deadline
+
+    def _begin_body(self, environ: Environ, framing: Framing) -> Exchange | None:
+        settings = self.site.settings
+        chunked = framing.length == CHUNKED
+        body: Body = ChunkedBody(settings.limits) if chunked else LengthBody(framing.length)
+        self.body = body
+        self.expects = framing.expects_continue and not self.buffer
+        if self.expects or framing.length > settings.body_buffer:
+            return self._stream(environ, framing, body)
+        self._pending = (environ, framing, [])
+        return self._next_of_body(body)
+
+    def _stream(self, environ: Environ, framing: Framing, body: Body) -> Exchange:
+        # The application reads the rest itself.
+        environ["wsgi.input"] = io.BufferedReader(BodyReader(self, body), CHUNK)
+        return self._start(environ, framing)
+
+    def _next_of_body(self, body: Body) -> Exchange | None:
+        received, self.buffer = self.buffer, b""
+        try:
+            piece = body.feed(received)
+        except BadRequest as error:
+            self.refuse(error.status, str(error))
+            return None
+        if self._pending is None:
+            return self._discard(body, piece)
+        environ, framing, pieces = self._pending
+        pieces.append(piece)
+        size = sum(map(len, pieces))
+        if not body.done and size <= self.site.settings.body_buffer:
+            self.state = READING
+            self.site.deadlines.set(self, self.site.settings.body_timeout)
+            return None
+        self._pending = None
+        if not body.done:
+            self._decoded = b"".join(pieces)
+            return self._stream(environ, framing, body)
+        self._end_body(body)
+        data = b"".join(pieces)
+        environ["wsgi.input"] = io.BytesIO(data)
+        if environ.pop("HTTP_TRANSFER_ENCODING", None):
+            # The coding is undone, and many an application takes a body without a length for none.
+            environ["CONTENT_LENGTH"] = str(len(data))
+        return self._start(environ, framing)
+
+    def _discard(self, body: Body, piece: bytes) -> Exchange | None:
+        # What the application has left unread.
+        self._searched += len(piece)
+        if body.done:
+            self._searched = 0
+            self._end_body(body)
+            self.settle(KEEP)
+            return self.next_request() if self.buffer else None
+        if self._searched > self.site.settings.body_buffer:
+            self.settle(Verdict.LINGER)
+        else:
+            self.site.deadlines.set(self, self.site.settings.body_timeout)
+        return None
+
+    def _end_body(self, body: Body) -> None:
+        self.buffer = body.rest + self.buffer
+        body.rest = b""
+        self.body = None
+
+    def refuse(self, status: int, text: str, *extra: bytes, environ: Environ | None = None) -> None:
+        """Hub side. Answer without the application, and close.
+
+        Args:
+            status: HTTP's.
+            text: the body.
+            extra: more header lines.
+            environ: of the request, if one was read.
+        """
+        method = environ["REQUEST_METHOD"] if environ else self.buffer[:5].decode("latin-1")
+        head_only = method.strip() == "HEAD"
+        self.body = self._pending = None
+        self.buffer = b""
+        self._send(canned(status, text, self.site.dates, *extra, head_only=head_only))
+        if self.site.access is not None:
+            known = environ or {"REMOTE_ADDR": self.remote[0]}
+            self.site.access.add(known, str(status), len(text) + 1, time())
+        self.settle(Verdict.LINGER)

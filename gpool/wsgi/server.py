@@ -1,0 +1,285 @@
+"""`WSGIServer`: the whole trip of a request, from the listener to the log.
+
+Admission, limits and the drain are `gpool.admission`'s; a connection is
+`gpool.wsgi.connection`'s. Here they are put together with the pool: a whole request is given to a
+worker; when all are busy it is refused with a 503 (``overflow="reject"``), or waits in a bounded
+queue (``"wait"``).
+
+Guarantees: a request is run once or answered with an error, never both; requests that wait are
+served first come, first served; a drain answers what has begun.
+"""
+
+import _socket
+import logging
+import ssl
+from typing import Any
+
+from gevent.hub import get_hub
+from greenlet import GreenletExit
+
+from gpool.admission import Admission, Spawn
+from gpool.connection import Connection, ConnState
+from gpool.limits import Refusal
+from gpool.overflow import OVERFLOW_PAUSE, Policy
+from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
+from gpool.wsgi.access import AccessLog, LogFormat
+from gpool.wsgi.application import Exchange
+from gpool.wsgi.connection import HTTPConnection
+from gpool.wsgi.parking import TICK
+from gpool.wsgi.queueing import RequestQueue
+from gpool.wsgi.request import Heads
+from gpool.wsgi.response import canned
+from gpool.wsgi.settings import Settings, unknown
+from gpool.wsgi.site import Application, Site
+from gpool.wsgi.template import template
+from gpool.wsgi.tls import TLSConnection
+
+__all__ = ["WSGIServer"]
+
+logger = logging.getLogger("gpool.wsgi")
+
+VERSION = "0.1.0"
+MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB and what it runs
+RETRY_AFTER = b"Retry-After: 1\r\n"
+#: What a refused client reads; fasthttp's words, with our names.
+ANSWERS = {
+    Refusal.FULL: (503, "The connection cannot be served because max_workers limit exceeded"),
+    Refusal.MAX_CONNECTIONS: (
+        503,
+        "The connection cannot be served because max_connections limit exceeded",
+    ),
+    Refusal.MAX_CONNS_PER_IP: (
+        429,
+        "The number of connections from your address exceeds max_conns_per_ip",
+    ),
+}
+
+
+class WSGIServer(Admission):
+    """A server for WSGI applications: gevent's `gevent.pywsgi.WSGIServer`, on the worker pool.
+
+    The arguments that pywsgi has too have its names and places, so that moving over is the import
+    line.
+
+    Args:
+        listener: ``(host, port)``, ``"host:port"``, ``":8000"``, ``"unix:/path"``, or a bound and
+            listening socket.
+        application: PEP 3333's callable.
+        backlog: how many connections the kernel queues; its maximum by default.
+        spawn: a `WorkerPool` to share with other servers, or the number of workers.
+        max_workers: the most requests served at once, 1 or more.
+        max_idle_worker_duration: seconds after which an unused worker ends.
+        max_connections: the most open connections; None for no limit.
+        max_conns_per_ip: the same from one address (IPv6: from one /64); who has more gets a 429.
+        overflow: what happens to a request when all workers are busy: ``"reject"`` answers 503;
+            ``"wait"`` lets it wait, `max_queue` requests for `queue_timeout` seconds.
+        overflow_pause: seconds that new connections wait in the kernel's backlog after such a
+            refusal, for a free worker or for another server on the same listener.
+        reuse_port: set SO_REUSEPORT, so that several processes can listen on the address.
+        defer_accept: take a connection only when its first bytes are there; Linux only.
+        environ: put into each request's environ, over what is there.
+        log: the access log: a `logging.Logger`, or what has ``write(text)``; None for none.
+            Errors go to the logger ``gpool.wsgi`` in any case.
+        log_format: ``"combined"`` (Apache's) or ``"json"``.
+        ssl_context: for HTTPS. In a program that is not monkey-patched, gevent's.
+        settings: times and sizes, see `gpool.wsgi.settings.Settings`: `header_timeout`,
+            `keepalive_timeout`, `body_timeout`, `write_timeout`, `request_timeout`,
+            `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`, `cancel_on_disconnect`,
+            `max_request_line`, `max_headers`, `max_header_size`, `max_head_size`,
+            `max_body_size`.
+
+    Raises:
+        TypeError: an argument has the wrong type, or is not known here.
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        listener: Any,
+        application: Application,
+        backlog: int | None = None,
+        spawn: Spawn = "default",
+        *,
+        max_workers: int = MAX_WORKERS,
+        max_idle_worker_duration: float = MAX_IDLE_WORKER_DURATION,
+        max_connections: int | None = None,
+        max_conns_per_ip: int | None = None,
+        overflow: Policy = "reject",
+        overflow_pause: float = OVERFLOW_PAUSE,
+        reuse_port: bool = False,
+        defer_accept: bool = False,
+        environ: dict[str, Any] | None = None,
+        log: Any = None,
+        log_format: LogFormat = "combined",
+        ssl_context: ssl.SSLContext | None = None,
+        **settings: Any,
+    ) -> None:
+        if not callable(application):
+            raise TypeError(f"application must be a callable (PEP 3333), not {application!r}")
+        # Settings.
+        self._settings = Settings.checked(settings)
+        if settings:
+            raise unknown(settings)
+        self._base_environ = dict(environ or {})
+        self._policy = overflow
+        self._ssl_context = ssl_context
+        # What runs.
+        self._timer: Any = None
+        self._kind = (0, 0, 0)  # of sockets: family, type, protocol
+
+        def new_pool(workers: int | None) -> WorkerPool[Any]:
+            return WorkerPool(
+                Exchange.run,
+                max_workers=max_workers if workers is None else workers,
+                max_idle_worker_duration=max_idle_worker_duration,
+            )
+
+        super().__init__(
+            listener,
+            None,
+            backlog,
+            spawn,
+            new_pool=new_pool,
+            max_connections=max_connections,
+            max_conns_per_ip=max_conns_per_ip,
+            overflow=overflow,
+            overflow_pause=overflow_pause,
+            reuse_port=reuse_port,
+            defer_accept=defer_accept,
+            on_state=None,
+        )
+        self._queue = RequestQueue(self.pool, self._settings.max_queue, HTTPConnection.run)
+        self._give = self.pool.serve if self._owns_pool else self._give_to_shared_pool
+        self.site = Site(
+            application,
+            self._settings,
+            loop=get_hub().loop,
+            software=f"gpool/{VERSION}",
+            lingering=self._lingering,
+            serve=self._give if overflow == "reject" else self._give_in_turn,
+            no_worker=self._no_worker,
+            closed=self._closed,
+            hijacked=self._hijacked,
+        )
+        if log is not None:
+            self.site.access = AccessLog(log, log_format)
+        self.site.sendfile = ssl_context is None
+
+    # ------------------------------------------------------------------ a connection: Hub side
+
+    def accept_one(self) -> Any:
+        """Hub side. A connection's socket, as `_socket` has it, and its address."""
+        listener: Any = self.socket
+        try:
+            descriptor, address = listener._accept()  # noqa: SLF001  # as gevent's servers do
+        except BlockingIOError:
+            return None
+        sock = _socket.socket(*self._kind, descriptor)
+        sock.settimeout(0.0)
+        return sock, address
+
+    def connected(self, socket: Any, address: Any) -> Connection:
+        """Hub side. See `Admission`."""
+        if self._ssl_context is not None:
+            return TLSConnection(socket, address, self.site, self._ssl_context)
+        return HTTPConnection(socket, address, self.site)
+
+    def begin(self, conn: Connection) -> bool:
+        """Hub side. See `Admission`."""
+        assert isinstance(conn, HTTPConnection)
+        conn.begin(at_once=self._defer_accept)
+        return True
+
+    def refusal(self, reason: Refusal) -> bytes:
+        """Hub side. See `Admission`."""
+        status, text = ANSWERS[reason]
+        return canned(status, text, self.site.dates, RETRY_AFTER)
+
+    def has_room(self) -> bool:
+        """Any side. Whether a connection, and a request on it, would be served."""
+        return not (self._limits.full() or (self._policy == "reject" and self.pool.full()))
+
+    def lingered(self, conn: Connection) -> None:
+        """Hub side. The socket of a connection that lingered is closed."""
+        if conn in self._connections:
+            self.close_connection(conn)
+        else:
+            super().lingered(conn)
+
+    def end(self, conn: Connection) -> None:
+        """Any side. See `Admission`."""
+        assert isinstance(conn, HTTPConnection)
+        self.loop.run_callback(conn.drain)
+
+    def kill(self, conn: Connection) -> None:
+        """Hub side. See `Admission`."""
+        assert isinstance(conn, HTTPConnection)
+        if conn.worker is not None:
+            conn.worker.throw(GreenletExit)
+        else:
+            self._closed(conn)
+
+    def _closed(self, conn: HTTPConnection) -> None:
+        if conn.state is ConnState.QUEUED:
+            self._queue.drop(conn)
+        self.close_connection(conn)
+
+    def _hijacked(self, conn: HTTPConnection) -> None:
+        # Worker side.
+        self.enter(conn, ConnState.HIJACKED)
+        self._hijacks.add(conn)
+
+    # ------------------------------------------------------------------ a request: Hub side
+
+    def _give_to_shared_pool(self, exchange: Exchange) -> bool:
+        return self.pool.serve((Exchange.run, (exchange,), {}))
+
+    def _give_in_turn(self, exchange: Exchange) -> bool:
+        return not self._queue and self._give(exchange)
+
+    def _no_worker(self, conn: HTTPConnection, exchange: Exchange | None) -> None:
+        if exchange is None:  # it has waited for too long
+            exchange = self._queue.drop(conn)
+        elif self._policy == "wait" and self._queue.add(conn, exchange):
+            conn.state = ConnState.QUEUED
+            self.site.deadlines.set(conn, self._settings.queue_timeout)
+            return
+        self.count_refusal(conn, Refusal.FULL)
+        environ = exchange.environ if exchange is not None else None
+        conn.refuse(*ANSWERS[Refusal.FULL], RETRY_AFTER, environ=environ)
+
+    # ------------------------------------------------------------------ start and stop
+
+    def handle(self, socket: Any, address: Any) -> None:
+        """Hub side. Serve a connection that was accepted elsewhere."""
+        self.do_handle(socket, address)
+
+    def start(self) -> None:
+        """Any side. See `Admission`."""
+        super().start()
+        self._kind = (self.socket.family, self.socket.type, self.socket.proto)
+        site = self.site
+        site.keep_alive = True
+        site.heads = Heads(
+            self._settings.limits,
+            template(
+                self.socket.getsockname(),
+                self._base_environ,
+                software=f"gpool/{VERSION}",
+                tls=self._ssl_context is not None,
+                several=self._reuse_port,
+            ),
+        )
+        site.tick()
+        if self._timer is None:
+            self._timer = self.loop.timer(TICK, TICK, ref=False)
+            self._timer.start(site.tick)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Worker side. See `Admission`."""
+        self.site.keep_alive = False
+        super().stop(timeout)
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
+        self.site.tick()

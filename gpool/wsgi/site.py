@@ -1,0 +1,96 @@
+"""What all connections of one WSGI server share, and nothing of their own."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from gpool.lingering import Lingering
+from gpool.wsgi.access import AccessLog
+from gpool.wsgi.framing import Environ
+from gpool.wsgi.parking import Deadlines
+from gpool.wsgi.request import Heads
+from gpool.wsgi.response import Dates
+from gpool.wsgi.settings import Settings
+
+__all__ = ["Application", "Site"]
+
+Application: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Site:
+    """Shared by the connections of one server.
+
+    Attributes:
+        application: PEP 3333's.
+        settings: times and sizes.
+        heads: reads requests.
+        dates: the beginnings of responses.
+        deadlines: of connections.
+        lingering: the connections whose last answer is sent.
+        loop: gevent's.
+        serve: called in the Hub with an exchange that is to be run; False if no worker is free.
+        no_worker: called in the Hub with a connection and its exchange when there was none; with
+            None for the exchange when it has waited for too long.
+        closed: called with a connection that is to be closed.
+        hijacked: called with a connection that the application has taken.
+        access: the log of answers, None for none.
+        keep_alive: whether connections may stay; not during a drain.
+        sendfile: whether the kernel may send files; not with TLS.
+        request_timeout: the setting; read for each request.
+        pumping: the connection whose requests the Hub serves at this moment.
+    """
+
+    __slots__ = (
+        "access",
+        "application",
+        "closed",
+        "dates",
+        "deadlines",
+        "heads",
+        "hijacked",
+        "keep_alive",
+        "lingering",
+        "loop",
+        "no_worker",
+        "pumping",
+        "request_timeout",
+        "sendfile",
+        "serve",
+        "settings",
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        settings: Settings,
+        *,
+        loop: Any,
+        software: str,
+        lingering: Lingering,
+        serve: Callable[[Any], bool],
+        no_worker: Callable[[Any, Any], object],
+        closed: Callable[[Any], object],
+        hijacked: Callable[[Any], object],
+    ) -> None:
+        self.application = application
+        self.settings = settings
+        self.request_timeout = settings.request_timeout
+        self.loop = loop
+        self.lingering = lingering
+        self.serve = serve
+        self.no_worker = no_worker
+        self.closed = closed
+        self.hijacked = hijacked
+        self.dates = Dates(software)
+        self.deadlines = Deadlines(settings.keepalive_timeout)
+        self.heads = Heads(settings.limits, {})
+        self.access: AccessLog | None = None
+        self.keep_alive = True
+        self.sendfile = True
+        self.pumping: Any = None
+
+    def tick(self) -> None:
+        """Any side. A second has passed, or the server stops."""
+        self.dates.tick()
+        self.deadlines.sweep()
+        if self.access is not None:
+            self.access.flush()

@@ -1,0 +1,136 @@
+"""TLS for a connection of the Hub: a socket that never blocks, and a handshake in steps.
+
+The TLS socket is the one that the context makes (gevent's, in a program that is monkey-patched, so
+that an application which takes it over can block on it). Here it is used without blocking, and
+given the manners of a plain socket, so that a connection need not know the difference.
+
+Guarantees: no method blocks; what would block raises `BlockingIOError`; the end of TLS is said to
+the client (close_notify) before the end of TCP.
+"""
+
+import ssl
+from contextlib import suppress
+from typing import Any
+
+from gevent import socket as gevent_socket
+
+from gpool.connection import ConnState
+from gpool.wsgi.connection import HTTPConnection
+from gpool.wsgi.site import Site
+from gpool.wsgi.wire import READ, WRITE, Peer
+
+__all__ = ["TLSConnection", "TLSSocket"]
+
+
+class TLSSocket:
+    """A socket with TLS, in the manners of `_socket.socket`.
+
+    Args:
+        raw: the accepted socket; it is taken over.
+        context: of the server.
+    """
+
+    __slots__ = ("tls",)
+
+    def __init__(self, raw: Any, context: ssl.SSLContext) -> None:
+        plain = gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
+        self.tls: Any = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self.tls.settimeout(0.0)
+
+    def handshake(self) -> int:
+        """Hub side. Go on with the handshake.
+
+        Returns:
+            What to wait for, `READ` or `WRITE`; 0 when it is done.
+
+        Raises:
+            OSError: the client did not get through it.
+        """
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return READ
+        except ssl.SSLWantWriteError:
+            return WRITE
+        return 0
+
+    def recv(self, size: int) -> bytes:
+        """Any side. Receive."""
+        try:
+            data: bytes = self.tls.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        return data
+
+    def recv_into(self, view: Any) -> int:
+        """Any side. Receive."""
+        try:
+            count: int = self.tls.recv_into(view)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        return count
+
+    def send(self, data: Any) -> int:
+        """Any side. Send."""
+        try:
+            sent: int = self.tls.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        if not sent and data:
+            raise BlockingIOError  # gevent's way to say it
+        return sent
+
+    def pending(self) -> int:
+        """Any side. How many bytes are here that the kernel does not know of."""
+        count: int = self.tls.pending()
+        return count
+
+    def shutdown(self, how: int) -> None:
+        """Any side. Say that nothing more will come, as TLS does and as TCP does."""
+        with suppress(OSError, ValueError):
+            self.tls.unwrap()
+        self.tls.shutdown(how)
+
+    def close(self) -> None:
+        """Any side. Close."""
+        with suppress(OSError, ValueError):
+            self.tls.unwrap()
+        self.tls.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tls, name)
+
+
+class TLSConnection(HTTPConnection):
+    """A client's connection with TLS.
+
+    Args:
+        socket: the accepted socket.
+        address: the peer's.
+        site: what it shares with the others.
+        context: of the server.
+    """
+
+    __slots__ = ("_shaken",)
+
+    def __init__(self, socket: Any, address: Any, site: Site, context: ssl.SSLContext) -> None:
+        super().__init__(TLSSocket(socket, context), address, site)
+        self._shaken = False
+
+    def ready(self) -> None:
+        """Hub side. Go on with the handshake, then as any connection."""
+        if not self._shaken:
+            try:
+                wanted = self._socket.handshake()
+            except OSError:
+                self.peer = Peer.GONE
+                self.site.closed(self)
+                return
+            if wanted:
+                self._watch(wanted)
+                return
+            self._shaken = True
+            self._watch(READ)
+        super().ready()
+        if self.state is ConnState.IDLE and self._socket is not None and self._socket.pending():
+            self.site.loop.run_callback(self.ready)

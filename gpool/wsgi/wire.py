@@ -1,0 +1,335 @@
+"""The socket of a connection: sending, waiting, reading a body; which side does what.
+
+Whatever is sent goes through one ordered list of what the kernel did not take, so that an answer
+may be begun by a worker, or by several requests of a batch, and be ended by the Hub. A worker that
+has to wait for the socket waits here, with a deadline; the Hub wakes it from the one watcher that
+a connection has.
+
+Guarantees: sending never blocks, `Wire.write` does; bytes leave in the order in which they were
+given; a worker that waits is woken by the socket, its deadline or a kill, and by nothing else.
+
+Which request a byte belongs to, and what state the connection is in, is left to
+`gpool.wsgi.connection`.
+"""
+
+import os
+from enum import Enum, auto
+from math import inf
+from typing import Any
+
+import gevent
+from gevent.hub import get_hub
+from greenlet import getcurrent, greenlet
+
+from gpool.connection import Connection, ConnState
+from gpool.errors import BodyTimeout, ClientDisconnected, WriteTimeout
+from gpool.wsgi.body import Body, LengthBody
+from gpool.wsgi.site import Site
+
+__all__ = ["CHUNK", "CLOSE", "HELD", "KEEP", "OPEN", "READ", "WRITE", "Peer", "Verdict", "Wire"]
+
+READ, WRITE = 1, 2  # libev's EV_READ and EV_WRITE
+CHUNK = 65_536  # bytes read at a time, and kept of what comes while a worker is at work
+HELD = 65_536  # bytes of answers that wait for the rest of their batch
+TURN = 524_288  # bytes that one connection may send before others have their turn; arbitrary
+
+
+class Verdict(Enum):
+    """What becomes of a connection after a response."""
+
+    KEEP = auto()
+    CLOSE = auto()  # the client expects it
+    LINGER = auto()  # the client may be sending still, and must get the answer
+    RESET = auto()  # the answer is not complete, and nothing else would tell
+
+
+KEEP, CLOSE = Verdict.KEEP, Verdict.CLOSE
+
+
+KEEP, CLOSE = Verdict.KEEP, Verdict.CLOSE
+
+
+class Peer(Enum):
+    """What is known of the client."""
+
+    OPEN = auto()
+    ENDED = auto()  # sends no more; may still read
+    GONE = auto()
+
+
+OPEN = Peer.OPEN
+
+
+class Wire(Connection):
+    """A client's socket.
+
+    Args:
+        socket: non-blocking, with the methods of `_socket.socket`.
+        address: the peer's.
+        site: what it shares with the others.
+
+    Attributes:
+        buffer: what has come and is not used yet.
+        body: of the request that is read or served, until it is over.
+        expects: whether the client waits for "100 Continue".
+        peer: whether it is still there.
+    """
+
+    __slots__ = (
+        "_decoded",
+        "_io",
+        "_out",
+        "_out_size",
+        "_request_deadline",
+        "_turn",
+        "_wait_error",
+        "_waiter",
+        "body",
+        "buffer",
+        "deadline",
+        "expects",
+        "peer",
+        "site",
+        "slot",
+    )
+
+    def __init__(self, socket: Any, address: Any, site: Site) -> None:
+        super().__init__(socket, address)
+        self.site = site
+        self.buffer = b""
+        self.body: Body | None = None
+        self.expects = False
+        self.peer = OPEN
+        self.deadline = inf
+        self.slot = 0
+        self._io: Any = None
+        self._decoded = b""  # what the application has not yet read of a chunk
+        self._out: list[Any] = []  # what the kernel did not take
+        self._out_size = 0
+        self._waiter: greenlet | None = None  # the worker that waits for the socket
+        self._wait_error: type[Exception] = BodyTimeout
+        self._request_deadline = inf
+        self._turn = TURN  # bytes until the others' turn
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def ready(self) -> None:
+        """Hub side. The socket is ready for what it is watched for."""
+        raise NotImplementedError
+
+    def expired(self) -> None:
+        """Hub side. The deadline is over."""
+        raise NotImplementedError
+
+    def finish(self, verdict: Verdict, data: Any) -> None:
+        """Worker side. Send `data`, the last of a response, and give the connection back."""
+        raise NotImplementedError
+
+    def hijack(self) -> tuple[Any, bytes]:
+        """Worker side. Give the socket away, with what was read and not used."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ any side: sending
+
+    def _send(self, data: Any) -> None:
+        """Any side. Send what the kernel takes, and keep the rest."""
+        if self.peer is Peer.GONE:
+            return
+        if self._out:
+            self._out.append(data)
+            self._out_size += len(data)
+            return
+        try:
+            sent = self._socket.send(data) if data else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.peer = Peer.GONE
+            return
+        if sent != len(data):
+            self._out.append(memoryview(data)[sent:])
+            self._out_size = len(data) - sent
+
+    def _flush(self) -> bool:
+        """Any side. Send more of what was kept; returns whether anything was taken."""
+        out = self._out
+        if len(out) > 1 and self._out_size <= 2 * HELD:
+            out[:] = [b"".join(out)]
+        taken = False
+        try:
+            while out:
+                sent = self._socket.send(out[0])
+                taken = True
+                self._out_size -= sent
+                if sent == len(out[0]):
+                    del out[0]
+                else:
+                    out[0] = memoryview(out[0])[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.peer = Peer.GONE
+            out.clear()
+            self._out_size = 0
+        return taken
+
+    # ------------------------------------------------------------------ the watcher
+
+    def _watch(self, events: int) -> None:
+        """Any side. Be told when the socket is ready for `events`."""
+        watcher = self._io
+        if watcher is None:
+            watcher = self._io = self.site.loop.io(self._socket.fileno(), events)
+        elif watcher.events != events:
+            watcher.stop()
+            watcher.events = events
+        if not watcher.active:
+            watcher.start(self.ready)
+
+    def _unwatch(self) -> None:
+        if self._io is not None:
+            self._io.close()
+            self._io = None
+
+    def _wait(self, events: int, after: float, error: type[Exception]) -> None:
+        """Worker side. Wait until the socket is ready; raises `error` after `after` seconds."""
+        if self._waiter is not None:
+            raise RuntimeError("another greenlet waits for this connection")
+        hub = get_hub()
+        deadlines = self.site.deadlines
+        self._wait_error = error
+        self._waiter = getcurrent()
+        deadlines.set(self, min(after, self._request_deadline - deadlines.now))
+        self._watch(events)
+        try:
+            while self._waiting():
+                hub.switch()
+        finally:
+            self._waiter = None
+            self.deadline = self._request_deadline
+            if self._io is not None and events != READ:
+                self._watch(READ)
+            if self.peer is not OPEN and self._io is not None:
+                self._io.stop()
+
+    def _waiting(self) -> bool:
+        return self._waiter is not None
+
+    # ------------------------------------------------------------------ worker side
+
+    def _check(self) -> None:
+        # Worker side.
+        if self.state is not ConnState.ACTIVE:
+            raise ClientDisconnected("the request is over")
+        if self.peer is Peer.GONE:
+            raise ClientDisconnected("the client went away")
+
+    def write(self, data: Any, left: int = 0) -> None:
+        """Worker side. Send `data`; returns when all but `left` bytes of it are with the kernel.
+
+        Raises:
+            ClientDisconnected: the client is gone.
+            WriteTimeout: it took nothing for `write_timeout` seconds.
+        """
+        self._check()
+        self._send(data)
+        while self._out_size > left:
+            self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
+            self._flush()
+        self._take_turns(len(data))
+        self._check()
+
+    def interim(self, data: bytes) -> None:
+        """Worker side. Send a response that is not the final one."""
+        self.write(data, self.site.settings.write_buffer)
+
+    def send_file(self, descriptor: int, offset: int, count: int) -> int:
+        """Worker side. Let the kernel send part of a file; returns how many bytes there were."""
+        self.write(b"")
+        done = 0
+        while done < count:
+            try:
+                sent = os.sendfile(
+                    self._socket.fileno(), descriptor, offset + done, min(count - done, TURN)
+                )
+            except BlockingIOError:
+                self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
+                continue
+            except OSError as error:
+                self.peer = Peer.GONE
+                raise ClientDisconnected(str(error)) from error
+            if not sent:
+                break
+            done += sent
+            self._take_turns(sent)
+        return done
+
+    def _take_turns(self, sent: int) -> None:
+        # Worker side. A client that reads as fast as we write must not keep the Hub to itself.
+        self._turn -= sent
+        if self._turn <= 0:
+            self._turn = TURN
+            gevent.sleep(0)
+
+    def read_body(self, body: Body, into: memoryview) -> int:
+        """Worker side. Read some of `body` into `into`; 0 at its end.
+
+        Raises:
+            BadRequest: it is malformed or too large.
+            BodyTimeout: nothing of it came for `body_timeout` seconds.
+            ClientDisconnected: it ends too early, or the request is over.
+        """
+        while not self._decoded:
+            if body.done:
+                return 0
+            self._check()
+            if body is not self.body:  # of a request that is over
+                raise ClientDisconnected("the request is over")
+            if not self.buffer and isinstance(body, LengthBody):
+                count = self._receive_into(into[: body.left])
+                if count:
+                    body.took(count)
+                    return count
+            elif self.buffer or self._receive_body():
+                self._decode(body)
+        piece = self._decoded[: len(into)]
+        self._decoded = self._decoded[len(piece) :]
+        into[: len(piece)] = piece
+        return len(piece)
+
+    def _decode(self, body: Body) -> None:
+        data, self.buffer = self.buffer, b""
+        self._decoded = body.feed(data)
+        if body.done:
+            self.buffer, body.rest = body.rest, b""
+
+    def _receive_into(self, into: memoryview) -> int:
+        # 0 after waiting for more.
+        try:
+            count: int = self._socket.recv_into(into)
+        except BlockingIOError:
+            self._wait_for_body()
+            return 0
+        except OSError as error:
+            self.peer = Peer.GONE
+            raise ClientDisconnected(str(error)) from error
+        if not count:
+            self.peer = Peer.ENDED
+            raise ClientDisconnected("the body ended too early")
+        return count
+
+    def _receive_body(self) -> bool:
+        data = bytearray(CHUNK)
+        count = self._receive_into(memoryview(data))
+        self.buffer = bytes(data[:count])
+        return count > 0
+
+    def _wait_for_body(self) -> None:
+        if self.expects:
+            self.expects = False
+            self.interim(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._wait(READ, self.site.settings.body_timeout, BodyTimeout)
+
+    def disconnected(self) -> bool:
+        """Any side. Whether the client has gone, as far as is known."""
+        return self.peer is not OPEN
