@@ -26,7 +26,7 @@ format: .venv/.dev ## bring the sources into shape
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: .venv/.dev ## time the hand-off, and serving under wrk; results in bench/out
+bench: .venv/.dev ## time the hand-off, serving under wrk, idle and slow clients; results in bench/out
 	@bash bench/need-wrk
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -1,6 +1,6 @@
-"""make bench: the hand-off, and servers under wrk, in one run.
+"""make bench: the hand-off, servers under wrk, and servers with many idle or slow clients.
 
-Every repetition measures every server, so that they share the machine's moods; the table shows
+Every repetition measures every server, so that they share the machine's moods; the tables show
 medians. Absolute figures are the machine's, compare the ratios.
 """
 
@@ -8,44 +8,85 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from bench import crowd
+from bench.crowds import CROWD, CROWDS, prepare
+from bench.figures import Run, Runs
+from bench.goals import as_json, verdicts
 from bench.handoff import ROUNDS
-from bench.load import WORKLOADS, cpus, measure, pinned
+from bench.load import WARM_UP, measure
 from bench.plot import plot
+from bench.processes import DidNotStartError, absent, cpus, pinned
 from bench.servers import SERVERS
+from bench.tables import LEAST_WIDTH, goals_table, tables
+from bench.workloads import WORKLOADS
 
 OUT = Path(__file__).parent / "out"
-READY = "WorkerPool.serve, a ready worker"
-#: What the hand-off is compared with, and how many times cheaper it is meant to be.
-GOALS = {"gevent.spawn": 6.0, "gevent Pool.spawn": 7.0}
-MOST_NS = 1_500.0
+HANDOFF = "handoff"
+PARTS = {HANDOFF: [HANDOFF], "load": list(WORKLOADS), "crowds": list(CROWDS)}
+ALL = [name for part in PARTS.values() for name in part]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How thorough a run is.
+
+    Attributes:
+        seconds: of each run of wrk.
+        repeat: runs of each server.
+        crowd: idle or slow clients.
+        servers: those that are measured.
+    """
+
+    seconds: int
+    repeat: int
+    crowd: int
+    servers: tuple[str, ...]
+
+
+USUAL = Scale(4, 3, CROWD, tuple(SERVERS))
+QUICK = Scale(1, 1, 2_000, ("floor", "wsgi", "pywsgi"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line can say."""
+    made = argparse.ArgumentParser("make bench", description=__doc__)
+    add = made.add_argument
+    add("--quick", action="store_true", help="a look in under two minutes; prove nothing with it")
+    add("--seconds", type=int, help=f"of each run of wrk ({USUAL.seconds})")
+    add("--repeat", type=int, help=f"runs of each server ({USUAL.repeat})")
+    add("--crowd", type=int, help=f"idle or slow clients ({USUAL.crowd:,})")
+    add("--server", choices=SERVERS, action="append", help="only this; repeatable")
+    add("--workload", choices=ALL, action="append", help="only this; repeatable")
+    add("--only", choices=PARTS, help="only this part")
+    add("--json", type=Path, help="where figures and picture go (bench/out/TIME.json)")
+    return made
 
 
 def options() -> argparse.Namespace:
-    """What the command line says."""
-    parser = argparse.ArgumentParser("make bench", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk (4)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each server (3)")
-    parser.add_argument("--server", choices=SERVERS, action="append", help="only this; repeatable")
-    parser.add_argument("--workload", choices=WORKLOADS, action="append", help="only this")
-    parser.add_argument("--only", choices=["handoff", "load"], help="only this half")
-    parser.add_argument(
-        "--json", type=Path, help="where figures and picture go (bench/out/TIME.json)"
-    )
-    given = parser.parse_args()
-    if given.seconds < 1 or given.repeat < 1:
-        parser.error("--seconds and --repeat must be at least 1")
+    """What it says, with what it leaves open filled in."""
+    command_line = parser()
+    given = command_line.parse_args()
+    usual = QUICK if given.quick else USUAL
+    for name in ("seconds", "repeat", "crowd"):
+        if getattr(given, name) is None:
+            setattr(given, name, getattr(usual, name))
+        if getattr(given, name) < 1:
+            command_line.error(f"--{name} must be at least 1")
+    given.server = given.server or list(usual.servers)
+    given.workload = given.workload or (PARTS[given.only] if given.only else ALL)
     return given
 
 
@@ -70,11 +111,11 @@ def machine() -> dict[str, Any]:
 
 
 def bar() -> Progress:
-    """A progress bar."""
+    """A progress bar, in seconds of measuring."""
     return Progress(
-        TextColumn("{task.description:45}"),
+        TextColumn("{task.description:50}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -91,96 +132,109 @@ def measure_handoff() -> dict[str, dict[str, float]]:
     return result
 
 
-def measure_load(given: argparse.Namespace) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Every workload on every server, in turns."""
-    servers = given.server or list(SERVERS)
-    workloads = given.workload or list(WORKLOADS)
-    runs: dict[str, dict[str, list[dict[str, Any]]]] = {
-        workload: {server: [] for server in servers} for workload in workloads
-    }
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of one server.
+
+    Attributes:
+        title: what the progress bar says.
+        lasts: about so many seconds.
+        run: measures.
+        runs: where the figures go.
+    """
+
+    title: str
+    lasts: float
+    run: Callable[[], Run]
+    runs: list[Run]
+
+
+def plan(given: argparse.Namespace, servers: list[str], figures: dict[str, Any]) -> list[Step]:
+    """What one repetition does."""
+    steps = []
+    for name in [name for name in given.workload if name in WORKLOADS]:
+        for server in chosen(WORKLOADS[name].servers, servers, name, figures["load"]):
+            run = partial(measure, server, WORKLOADS[name], given.seconds)
+            lasts = given.seconds + WARM_UP + 1
+            steps.append(step(name, server, lasts, run, figures["load"]))
+    for name in [name for name in given.workload if name in CROWDS]:
+        for server in chosen(CROWDS[name].servers, servers, name, figures["crowds"]):
+            run = partial(CROWDS[name].measure, server, given.crowd, given.seconds)
+            lasts = crowd.LONGEST + given.seconds if name == "slow-heads" else 4
+            steps.append(step(name, server, WARM_UP + 4 + lasts, run, figures["crowds"]))
+    return steps
+
+
+def chosen(able: tuple[str, ...], servers: list[str], name: str, runs: Runs) -> list[str]:
+    """The servers that are measured under a workload, each with a place for its runs."""
+    picked = [server for server in able if server in servers]
+    if picked:
+        runs[name] = {server: [] for server in picked}
+    return picked
+
+
+def step(name: str, server: str, lasts: float, run: Callable[[], Run], runs: Runs) -> Step:
+    """One of the plan."""
+    return Step(f"{name}: {SERVERS[server].title}", lasts, run, runs[name][server])
+
+
+def carry_out(steps: list[Step], repeat: int) -> list[str]:
+    """Measure, in turns; what has gone wrong.
+
+    One server that breaks down does not take the figures of the others with it.
+    """
+    failed = []
     with bar() as progress:
-        task = progress.add_task("", total=given.repeat * len(servers) * len(workloads))
-        for _ in range(given.repeat):
-            for workload in workloads:
-                for server in servers:
-                    progress.update(task, description=f"{workload}: {SERVERS[server][0]}")
-                    taken = measure(server, WORKLOADS[workload], given.seconds)
-                    runs[workload][server].append(taken)
-                    progress.advance(task)
-    return runs
+        task = progress.add_task("", total=repeat * sum(one.lasts for one in steps))
+        for _ in range(repeat):
+            for one in steps:
+                progress.update(task, description=one.title)
+                try:
+                    one.runs.append(one.run())
+                except (DidNotStartError, RuntimeError, OSError, subprocess.SubprocessError) as why:
+                    failed.append(f"{one.title}: {why}")
+                progress.advance(task, one.lasts)
+    return failed
 
 
-def handoff_table(figures: dict[str, dict[str, float]]) -> Table:
-    """Nanoseconds each, and how many hand-offs to a ready worker that is."""
-    ready = figures[READY]["median"]
-    table = Table(title="starting a handler, from the Hub, bursts of 64", title_justify="left")
-    table.add_column("way")
-    for title in ("ns, median", "min", "max", "times a ready worker"):
-        table.add_column(title, justify="right")
-    for name, taken in figures.items():
-        row = [f"{taken[key]:,.0f}" for key in ("median", "min", "max")]
-        table.add_row(name, *row, f"{taken['median'] / ready:.1f}")
-    return table
+def measured(given: argparse.Namespace) -> dict[str, Any]:
+    """All figures."""
+    figures: dict[str, Any] = {
+        "machine": machine(),
+        "settings": {key: getattr(given, key) for key in ("seconds", "repeat", "crowd")},
+        "absent": absent(given.server),
+        "handoff": measure_handoff() if HANDOFF in given.workload else {},
+        "load": {},
+        "crowds": {},
+    }
+    there = [server for server in given.server if server not in figures["absent"]]
+    figures["failed"] = carry_out(plan(given, there, figures), given.repeat)
+    figures["goals"] = as_json(verdicts(figures))
+    return figures
 
 
-def handoff_goals(figures: dict[str, dict[str, float]]) -> list[str]:
-    """Whether the hand-off is as cheap as it is meant to be, a sentence each."""
-    ready = figures[READY]["median"]
-    lines = [f"hand-off to a ready worker: {ready:,.0f} ns (goal: at most {MOST_NS:,.0f})"]
-    for name, goal in GOALS.items():
-        ratio = figures[name]["median"] / ready
-        lines.append(f"{name} costs {ratio:.1f} times that (goal: at least {goal:g})")
-    return lines
-
-
-def load_table(workload: str, runs: dict[str, list[dict[str, Any]]]) -> Table:
-    """A row for each server: medians of its runs."""
-    given = WORKLOADS[workload]
-    title = f"{given.title}, {given.connections} connections"
-    table = Table(title=title, title_justify="left")
-    table.add_column("server")
-    for heading in ("req/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU us", "user", "system"):
-        table.add_column(heading, justify="right")
-    for heading in ("spread", "RSS MiB", "errors"):
-        table.add_column(heading, justify="right")
-    for server, taken in runs.items():
-        median = {
-            key: statistics.median(run[key] for run in taken)
-            for key in ("rate", "p50", "p99", "p99.9", "user_us", "system_us", "peak_rss_kib")
-        }
-        costs = [run["user_us"] + run["system_us"] for run in taken]
-        errors = sum(sum(run["errors"].values()) for run in taken)
-        table.add_row(
-            SERVERS[server][0],
-            f"{median['rate']:,.0f}",
-            f"{median['p50']:.2f}",
-            f"{median['p99']:.2f}",
-            f"{median['p99.9']:.2f}",
-            f"{statistics.median(costs):.1f}",
-            f"{median['user_us']:.1f}",
-            f"{median['system_us']:.1f}",
-            f"{(max(costs) - min(costs)) / statistics.median(costs):.0%}",
-            f"{median['peak_rss_kib'] / 1024:.1f}",
-            str(errors),
-        )
-    return table
+def tell(console: Console, figures: dict[str, Any]) -> None:
+    """Tables, and what there is no table of."""
+    for made in tables(figures):
+        console.print(made)
+    for server, reason in figures["absent"].items():
+        console.print(f"absent: {SERVERS[server].title}: {reason}", markup=False)
+    for failure in figures["failed"]:
+        console.print(f"failed: {failure}", markup=False)
+    if found := verdicts(figures):
+        console.print(goals_table(found))
 
 
 def main() -> None:
     """Measure, tell, and write it down."""
     given = options()
-    console = Console(width=120 if not sys.stdout.isatty() else None)
-    figures: dict[str, Any] = {"machine": machine(), "handoff": {}, "load": {}}
+    if any(name in CROWDS for name in given.workload) and (reason := prepare(given.crowd)):
+        given.workload = [name for name in given.workload if name not in CROWDS]
+        print(f"without {', '.join(CROWDS)}: {reason}", file=sys.stderr)
+    figures = measured(given)
+    console = Console(width=None if sys.stdout.isatty() else LEAST_WIDTH)
     console.print(" ".join(f"{key}={value}" for key, value in figures["machine"].items()))
-    if given.only != "load":
-        figures["handoff"] = measure_handoff()
-        console.print(
-            handoff_table(figures["handoff"]), *handoff_goals(figures["handoff"]), sep="\n"
-        )
-    if given.only != "handoff":
-        figures["load"] = measure_load(given)
-        for workload, runs in figures["load"].items():
-            console.print(load_table(workload, runs))
+    tell(console, figures)
     path = given.json or OUT / time.strftime("%Y-%m-%d-%H%M%S.json")
     path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,139 +1,83 @@
-"""One server under wrk: start it, load it, and say what that cost.
+"""One server under load: start it, load it, and say what that cost.
 
-The server runs on the first CPU and wrk on the second, where there are two. What a request costs
-is the CPU time of the server's process, which holds still where requests/s saturates on wrk.
+What a request costs is the CPU time of the server's process, which holds still where requests/s
+saturates on the client: `client_busy` says how close to its CPU's limit that was.
 """
 
 import json
-import os
+import resource
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-TICKS = os.sysconf("SC_CLK_TCK")
-REPORT = Path(__file__).parent / "report.lua"
+from bench.application import MIB
+from bench.processes import cpu_seconds, cpus, memory_kib, pinned, serving
+from bench.workloads import LUA, Workload
 
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What wrk asks for.
-
-    Attributes:
-        title: what the table calls it.
-        connections: at once.
-        headers: that each request carries.
-    """
-
-    title: str
-    connections: int
-    headers: tuple[str, ...] = ()
+WARM_UP = 1  # seconds, the least that wrk can run
+#: wrk counts an answer that took longer as an error; above the 1.4 s that pywsgi takes with a
+#: thousand connections.
+TIMEOUT = 10
 
 
-WORKLOADS = {
-    "keep-alive": Workload("hello world, keep-alive", 64),
-    "close": Workload("hello world, one connection a request", 64, ("Connection: close",)),
-}
-
-
-def cpus() -> tuple[set[int], set[int]]:
-    """The CPUs of the server and of wrk; the same if there is only one."""
-    usable = sorted(os.sched_getaffinity(0))
-    return {usable[0]}, set(usable[1:2] or usable)
-
-
-@contextmanager
-def pinned(to: set[int]) -> Iterator[None]:
-    """What is started here runs on these CPUs."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, to)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def cpu_seconds(pid: int) -> tuple[float, float]:
-    """User and system time of a process up to now (proc(5), stat, fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) / TICKS, int(fields[12]) / TICKS
-
-
-def peak_rss_kib(pid: int) -> int:
-    """The most memory a process has had resident (proc(5), status, VmHWM)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise RuntimeError("no VmHWM in /proc/PID/status")
-
-
-@contextmanager
-def serving(name: str) -> Iterator[tuple[int, int]]:
-    """The process and the port of a server that runs while this does."""
-    with tempfile.TemporaryFile("w+") as complaints, started(name, complaints) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline()
-        if not port:
-            complaints.seek(0)
-            raise RuntimeError(f"the server {name!r} did not start:\n{complaints.read()}")
-        yield process.pid, int(port)
-
-
-@contextmanager
-def started(name: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
-    """A server's process; what it has to complain about goes where it is not in the way.
-
-    gevent's servers print a traceback for each connection that wrk resets at its end.
-    """
-    with pinned(cpus()[0]):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.servers", name],
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def wrk(port: int, workload: Workload, seconds: float) -> dict[str, Any]:
-    """Load the server, and return what wrk has measured; latencies in milliseconds."""
-    command = ["wrk", "--threads=1", f"--connections={workload.connections}"]
-    command += [f"--duration={seconds:g}s", "--latency", f"--script={REPORT}"]
+def wrk(port: int, workload: Workload, seconds: int) -> list[str]:
+    """The command that loads the server."""
+    command = ["wrk", "--threads=1", f"--connections={workload.connections}", "--latency"]
+    command += [f"--duration={seconds}s", f"--timeout={TIMEOUT}s"]
+    command += [f"--script={LUA / workload.script}"]
     command += [f"--header={header}" for header in workload.headers]
-    command.append(f"http://127.0.0.1:{port}/")
+    return [*command, f"http://127.0.0.1:{port}{workload.path}"]
+
+
+def download(port: int, workload: Workload, seconds: int) -> list[str]:
+    """The same where answers are large."""
+    numbers = (workload.gets, workload.connections, seconds)
+    command = [sys.executable, "-m", "bench.download", str(port), workload.path]
+    return command + [str(number) for number in numbers]
+
+
+def load(port: int, workload: Workload, seconds: int) -> dict[str, Any]:
+    """Load the server, and return what the client has measured; latencies in milliseconds."""
+    client = download if workload.gets else wrk
+    before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     with pinned(cpus()[1]):
         done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=seconds + 30
+            client(port, workload, seconds),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 30,
         )
+    used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return result | {"client_busy": used / result["seconds"]}
 
 
-def measure(name: str, workload: Workload, seconds: float) -> dict[str, Any]:
+def counted(workload: Workload, said: dict[str, Any]) -> float:
+    """The requests that were served, those in part that were in part; never 0."""
+    requests: float = said["bytes"] / workload.gets if workload.gets else said["requests"]
+    return max(requests, 1e-3)
+
+
+def measure(name: str, workload: Workload, seconds: int) -> dict[str, Any]:
     """One run of a server of its own: wrk's figures, and what a request has cost."""
-    with serving(name) as (pid, port):
-        wrk(port, workload, 1)  # warms up
-        user_before, system_before = cpu_seconds(pid)
-        result = wrk(port, workload, int(seconds))
-        user, system = cpu_seconds(pid)
-        requests = max(result["requests"], 1)
-        return result | {
-            "rate": result["requests"] / result["seconds"],
-            "user_us": (user - user_before) / requests * 1e6,
-            "system_us": (system - system_before) / requests * 1e6,
-            "peak_rss_kib": peak_rss_kib(pid),
+    with serving(name) as server:
+        started = memory_kib(server.pid)
+        load(server.port, workload, WARM_UP)
+        warm = memory_kib(server.pid)
+        before = cpu_seconds(server.pid)
+        said = load(server.port, workload, seconds)
+        user, system = (
+            (now - then) * 1e6 for now, then in zip(cpu_seconds(server.pid), before, strict=True)
+        )
+        requests = counted(workload, said)
+        rate = requests / said["seconds"]
+        return said | {
+            "rate": rate,
+            "mib_per_second": rate * workload.carries / MIB,
+            "user_us": user / requests,
+            "system_us": system / requests,
+            "started_rss_kib": started,
+            "peak_rss_kib": memory_kib(server.pid, "VmHWM"),
+            "growth_kib": memory_kib(server.pid) - warm,
         }

@@ -6,7 +6,8 @@ it is terminated.
 
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
@@ -14,23 +15,20 @@ import gevent
 from gevent import pywsgi, server
 from gevent.pool import Pool
 
+import gpool
+from bench import application
 from gpool import StreamServer, WorkerPool
 
 LISTENER = ("127.0.0.1", 0)
-BODY = b"Hello, World!"
-HEADERS = [("Content-Type", "text/plain"), ("Content-Length", "13")]
-# wrk counts a close that the answer has not announced as a read error, and pywsgi does not
-# announce it on its own.
-CLOSING = [*HEADERS, ("Connection", "close")]
 
 
 def answer(headers: list[tuple[str, str]]) -> bytes:
     """A whole response."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + BODY
+    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + application.BODY
 
 
-ANSWER, LAST_ANSWER = answer(HEADERS), answer(CLOSING)
+ANSWER, LAST_ANSWER = answer(application.HEADERS), answer(application.CLOSING)
 
 
 def handle(sock: Any, _address: Any) -> None:
@@ -45,43 +43,72 @@ def handle(sock: Any, _address: Any) -> None:
         sock.sendall(ANSWER)
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """Hello world."""
-    closing = environ.get("HTTP_CONNECTION") == "close"
-    start_response("200 OK", list(CLOSING if closing else HEADERS))
-    return [BODY]
+def wsgi(**settings: Any) -> Any:
+    """The WSGI server of gpool."""
+    return gpool.WSGIServer(LISTENER, application.application, **settings)
 
 
-def wsgi(**settings: Any) -> pywsgi.WSGIServer:
+def nodelay(running: Any) -> Any:
+    """The server with TCP_NODELAY on its listener, which gevent's servers leave to the user."""
+    running.start()
+    running.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+    return running
+
+
+def pywsgi_(**settings: Any) -> Any:
     """The WSGI server of gevent, without a log."""
-    return pywsgi.WSGIServer(LISTENER, application, log=None, **settings)
+    return pywsgi.WSGIServer(LISTENER, application.announcing, log=None, **settings)
 
 
-#: name: (what the table calls it, the server). All but one have TCP_NODELAY on their listener;
-#: pywsgi as shipped has not.
-SERVERS: dict[str, tuple[str, Callable[[], server.StreamServer]]] = {
-    "gpool": ("gpool.StreamServer", lambda: StreamServer(LISTENER, handle)),
-    "gpool-defer": (
-        "gpool, defer_accept",
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that can be measured.
+
+    Attributes:
+        title: what tables call it.
+        make: the server, in its own process; None for the program in C.
+    """
+
+    title: str
+    make: Callable[[], Any] | None
+
+
+SERVERS = {
+    "floor": Server("epoll loop in C (floor)", None),
+    "wsgi": Server("gpool.WSGIServer", wsgi),
+    "wsgi-defer": Server("gpool.WSGIServer, defer_accept", lambda: wsgi(defer_accept=True)),
+    "pywsgi": Server("pywsgi", lambda: nodelay(pywsgi_())),
+    "pywsgi-gpool": Server("pywsgi + WorkerPool", lambda: nodelay(pywsgi_(spawn=WorkerPool()))),
+    "pywsgi-nagle": Server("pywsgi, Nagle on", pywsgi_),
+    "gpool": Server("gpool.StreamServer", lambda: StreamServer(LISTENER, handle)),
+    "gpool-defer": Server(
+        "gpool.StreamServer, defer_accept",
         lambda: StreamServer(LISTENER, handle, defer_accept=True),
     ),
-    "gevent": ("gevent StreamServer", lambda: server.StreamServer(LISTENER, handle)),
-    "gevent-pool": (
+    "gevent": Server("gevent StreamServer", lambda: nodelay(server.StreamServer(LISTENER, handle))),
+    "gevent-pool": Server(
         "gevent + Pool(1000)",
-        lambda: server.StreamServer(LISTENER, handle, spawn=Pool(1_000)),
+        lambda: nodelay(server.StreamServer(LISTENER, handle, spawn=Pool(1_000))),
     ),
-    "pywsgi-gpool": ("pywsgi + WorkerPool", lambda: wsgi(spawn=WorkerPool())),
-    "pywsgi": ("pywsgi", wsgi),
-    "pywsgi-nagle": ("pywsgi, Nagle on", wsgi),
 }
+
+
+def command(name: str) -> list[str]:
+    """How to start it."""
+    if SERVERS[name].make is None:
+        return [sys.executable, "-m", "bench.floor"]
+    return [sys.executable, "-m", "bench.servers", name]
 
 
 def main(name: str) -> None:
     """Serve until terminated."""
-    running = SERVERS[name][1]()
+    make = SERVERS[name].make
+    assert make is not None, "the floor is not served from here"
+    running = make()
     running.start()
-    if name != "pywsgi-nagle":
-        running.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+    if isinstance(running.pool, WorkerPool):
+        pool: WorkerPool[Any] = running.pool
+        application.running_workers.append(lambda: pool.stats().running)
     gevent.signal_handler(signal.SIGTERM, running.stop)
     print(running.server_port, flush=True)
     running.serve_forever()
