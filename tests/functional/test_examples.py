@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from urllib3 import HTTPConnectionPool
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -59,8 +60,8 @@ class Person:
 
 
 def test_every_example_has_a_test():
-    tested = {"echo.py", "hijack.py", "flask_app.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+    tested = {"echo", "hijack", "flask_app", "django_app", "falcon_app", "bottle_app"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
 def test_echo(run):
@@ -107,3 +108,55 @@ def test_the_flask_application_and_its_clear_word_for_a_port_that_is_taken(run):
     client.close()
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
+
+
+@pytest.fixture
+def http(run):
+    """Start an example; a client of it, which at the end sees it drain and leave."""
+
+    def start(name):
+        process, address = run(name)
+        client = HTTPConnectionPool(*address, timeout=20, retries=False)
+        started.append((process, client))
+        return client
+
+    started = []
+    yield start
+    for process, client in started:
+        process.send_signal(signal.SIGTERM)  # while a connection is kept
+        assert process.wait(20) == 0, process.stderr.read()
+        client.close()
+
+
+def test_the_django_application_with_its_database(http):
+    client = http("django_app.py")
+    assert (
+        client.request("GET", "/", fields={"name": "Zo\u00eb"}).data == "hello Zo\u00eb\n".encode()
+    )
+    for numbers, total in [([1, 2.5], 3.5), ([], None)]:
+        fields = [("number", str(number)) for number in numbers]
+        answer = client.request("POST", "/total", fields=fields)
+        assert answer.json() == {"total": total}
+
+
+def test_the_falcon_service(http):
+    client = http("falcon_app.py")
+    for text in ["buy milk", "drink milk"]:
+        answer = client.request("POST", "/notes", json={"text": text})
+        assert answer.status == 201
+        assert client.request("GET", answer.headers["Location"]).json() == {"text": text}
+    assert len(client.request("GET", "/notes").json()) == 2
+    assert client.request("GET", "/notes/3").status == 404
+
+
+def test_the_file_drop_in_bottle(http):
+    client = http("bottle_app.py")
+    assert b"<form" in client.request("GET", "/").data
+    data = bytes(range(256)) * 2_000
+    answer = client.request("POST", "/", fields={"file": ("data.bin", data)})
+    assert answer.status == 201
+    place = answer.headers["Location"]
+    assert client.request("GET", place).data == data
+    part = client.request("GET", place, headers={"Range": "bytes=100-299"})
+    assert (part.status, part.data) == (206, data[100:300])
+    assert client.request("GET", "/no-such-file").status == 404
