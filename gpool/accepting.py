@@ -20,21 +20,13 @@ import logging
 import sys
 from collections.abc import Callable
 from enum import auto
-from socket import (
-    AF_INET,
-    AF_INET6,
-    IPPROTO_TCP,
-    SO_REUSEADDR,
-    SO_REUSEPORT,
-    SOL_SOCKET,
-    SOMAXCONN,
-    TCP_NODELAY,
-)
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOMAXCONN, TCP_NODELAY
 from typing import Any
 
 from gevent import server, socket
 from gevent.hub import get_hub
 
+from gpool.listener import bind, is_unix, made, parse, remove
 from gpool.log import QuietLog
 from gpool.overflow import WAITING, Overflow, Policy
 from gpool.states import State, moved
@@ -126,6 +118,7 @@ class AcceptLoop(server.StreamServer):
         if defer_accept and TCP_DEFER_ACCEPT is None:
             raise ValueError("defer_accept must be False here: only Linux has TCP_DEFER_ACCEPT")
         self._reuse_port = reuse_port
+        self._file: tuple[str, int] | None = None  # of a unix socket that was bound here
         self._defer_accept = defer_accept
         self._accepting = Accepting.STOPPED
         self._pause_timer: Any = None
@@ -145,7 +138,9 @@ class AcceptLoop(server.StreamServer):
     def init_socket(self) -> None:
         """Any side. Bind if need be, and set the options of the listener."""
         if self.closed:
-            self.socket = self._bind()
+            self.socket = bind(self.family, self.address, self.backlog, reuse_port=self._reuse_port)
+            self.family, self.address = self.socket.family, self.socket.getsockname()
+            self._file = made(self.family, self.address)
         super().init_socket()
         # A socket that was passed in may be a blocking one; accepting on it would stop the Hub.
         self.socket.setblocking(False)  # noqa: FBT003  # takes no keyword
@@ -153,21 +148,6 @@ class AcceptLoop(server.StreamServer):
             self.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             if self._defer_accept:
                 self.socket.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_SECONDS)
-
-    def _bind(self) -> socket.socket:
-        # gevent's own way leaves the socket open when the address is taken.
-        listener = socket.socket(self.family)
-        try:
-            listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-            if self._reuse_port:
-                listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-            listener.bind(self.address)
-            listener.listen(self.backlog)
-        except OSError as error:
-            listener.close()
-            raise OSError(error.errno, f"{error.strerror}: {self.address!r}") from error
-        self.address = listener.getsockname()
-        return listener
 
     def backlog_length(self) -> int | None:
         """Any side. How many connections wait in the kernel's backlog; None if it does not tell."""
@@ -180,6 +160,16 @@ class AcceptLoop(server.StreamServer):
         """Any side. Close the listener; connections go on."""
         self.overflow.stop()
         super().close()
+        if self._file is not None:
+            remove(self._file)
+            self._file = None
+
+    def set_listener(self, listener: Any) -> None:
+        """Any side. Take a socket or an address; gevent's, and ``"unix:/path"``."""
+        if is_unix(listener):
+            self.family, self.address = parse(listener)
+        else:
+            super().set_listener(listener)
 
     # ------------------------------------------------------------------ no room
 

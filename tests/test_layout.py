@@ -25,6 +25,7 @@ LADDER = [
     "lingering",
     "overflow",
     "hijacks",
+    "listener",
     "accepting",
     "admission",
     "server",

@@ -28,6 +28,7 @@ from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
 __all__ = ["Intake"]
 
 READING, ACTIVE = ConnState.READING, ConnState.ACTIVE
+V4_MAPPED = "::ffff:"  # RFC 4291 section 2.5.5.2
 
 
 class Intake(Wire):
@@ -46,7 +47,7 @@ class Intake(Wire):
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
         super().__init__(socket, address, site)
-        self.remote = (address[0], str(address[1])) if isinstance(address, tuple) else ("", "")
+        self.remote = remote(address)
         self._searched = 0  # how much of the buffer has no empty line, or was thrown away
         self._pending: tuple[Environ, Framing, list[bytes]] | None = None  # until its body is there
 
@@ -182,3 +183,16 @@ class Intake(Wire):
             known = environ or {"REMOTE_ADDR": self.remote[0]}
             self.site.access.add(known, str(status), len(text) + 1, time())
         self.settle(Verdict.LINGER)
+
+
+def remote(address: Any) -> tuple[str, str]:
+    """REMOTE_ADDR and REMOTE_PORT; both empty for a unix socket.
+
+    An IPv4 client of a socket that is IPv6 and IPv4 has its IPv4 address.
+    """
+    if not isinstance(address, tuple):
+        return "", ""
+    host: str = address[0]
+    if host.startswith(V4_MAPPED) and "." in host:
+        host = host.removeprefix(V4_MAPPED)
+    return host, str(address[1])

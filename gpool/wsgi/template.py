@@ -65,7 +65,8 @@ def template(
         tls: whether the scheme is https.
         several: whether there may be other processes that serve the application.
     """
-    host, port = address[:2] if isinstance(address, tuple) else (str(address), "")
+    # Neither may be empty (PEP 3333); a unix socket has no better ones.
+    host, port = address[:2] if isinstance(address, tuple) else ("localhost", 443 if tls else 80)
     environ: Environ = dict.fromkeys(PER_REQUEST, "")
     environ |= {
         "SCRIPT_NAME": "",
