@@ -23,7 +23,7 @@ It never looks into an item, and what is an error worth telling is left to `on_e
 
 import sys
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from enum import auto
 from math import isinf
 from sys import getrefcount
@@ -172,6 +172,10 @@ class Workers(Generic[Item]):
         else:  # it gives its slot back at once, to the worker that is created instead
             self._retire_tainted(chan)
             self._start_worker(self._new_worker(item))
+
+    def fresh_context(self) -> Context:
+        """Any side. A copy of the context that the pool was created in, as each item has one."""
+        return self._context.copy()
 
     # ------------------------------------------------------------------ the life of a worker
 

@@ -127,8 +127,12 @@ class Answer:
             except TypeError:
                 line = line_of(header)  # says what is wrong with it
             lines.append(line)
-            if type(line) is not bytes:
-                self._note(line, header[0].lower())
+            if type(line) is bytes:
+                continue
+            if type(line) is Length and self._length is None:
+                self._length = line.number
+            else:
+                self._note(header[0].lower())
         self.status = status
         self._lines = lines
         self._phase = STARTED
@@ -144,17 +148,12 @@ class Answer:
             finally:
                 exc_info = None  # PEP 3333: no cycle
 
-    def _note(self, line: bytes, name: str) -> None:
-        # A header that is the server's business too.
-        if isinstance(line, Length):
-            if self._length is not None:
-                raise ValueError("Content-Length was given twice")
-            self._length = line.number
-        elif name in self._own:
+    def _note(self, name: str) -> None:
+        # A header that the server sends too, or a second Content-Length.
+        if name in self._own or name == "content-length":
             raise ValueError(f"{name} was given twice")
-        else:
-            self._usual = False
-            self._own |= {name}
+        self._usual = False
+        self._own |= {name}
 
     # ------------------------------------------------------------------ blocks
 

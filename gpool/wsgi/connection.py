@@ -75,9 +75,7 @@ class HTTPConnection(Intake):
 
     def ready(self) -> None:
         """Hub side. The socket is ready for what it is watched for."""
-        state = self.state
-        if state is ACTIVE or state is QUEUED or state is WRITING:
-            self._ready_otherwise()
+        if self.state is not IDLE and self._ready_otherwise():
             return
         try:
             data = self._socket.recv(CHUNK)
@@ -88,7 +86,7 @@ class HTTPConnection(Intake):
             self.site.closed(self)
             return
         site = self.site
-        known = site.heads.whole.get(data)
+        known = site.known(data)
         if known is not None and not self.buffer and self.body is None:
             # A request that is known, and nothing else. The rest does the same for all cases.
             environ = known.copy()
@@ -112,16 +110,19 @@ class HTTPConnection(Intake):
         if not served:
             self.site.no_worker(self, exchange)
 
-    def _ready_otherwise(self) -> None:
-        # Hub side. It is not a request that is waited for.
-        waiter = self._waiter
+    def _ready_otherwise(self) -> bool:
+        # Hub side. False if it is a request that is waited for.
+        waiter, state = self._waiter, self.state
         if waiter is not None:
             self._waiter = None
             waiter.switch()
-        elif self.state is WRITING:
+        elif state is WRITING:
             self._write_on()
-        else:
+        elif state is ACTIVE or state is QUEUED:
             self._read_ahead()
+        else:
+            return False
+        return True
 
     def _read_ahead(self) -> None:
         # A worker has the connection: the next request, the body of this one, or the end.
@@ -165,11 +166,18 @@ class HTTPConnection(Intake):
             site.pumping = None
         self._after_batch()
 
+    def next_of_batch(self) -> Exchange | None:
+        """Worker side. What else has come with a request, if that was answered without a wait."""
+        going_on = self.site.pumping is self and self.state is IDLE and self._out_size <= HELD
+        return self.next_request() if going_on else None
+
     def _after_batch(self) -> None:
         # Hub side. What was held back leaves now.
         if self._out:
             self._flush()
-        if self._out and self.state is ACTIVE:
+        if not self._out and self.state is WRITING:
+            self.settle(self._verdict)
+        elif self._out and self.state is ACTIVE:
             self._watch(WRITE)
         elif self._out and self.state in (IDLE, READING):
             self._write_then(KEEP)
@@ -212,8 +220,18 @@ class HTTPConnection(Intake):
     def finish(self, verdict: Verdict, data: Any) -> None:
         """Worker side. Send `data`, the last of a response, and give the connection back."""
         self.worker = None
-        if data and verdict is KEEP and not self.buffer and not self._out and self.body is None:
-            # Nearly always. The rest of this method does the same for all cases.
+        if data and verdict is KEEP and self.body is None:
+            # Nearly always one of these two. What follows does the same for all cases.
+            if self.buffer or self._out:
+                if self.site.pumping is self and self._out_size <= HELD:
+                    # Part of a batch: its answers share a packet, see `_after_batch`.
+                    self._out.append(data)
+                    self._out_size += len(data)
+                    self.state = IDLE
+                    return
+                self._send(data)
+                self.settle(verdict)
+                return
             sent = 0
             try:
                 sent = self._socket.send(data)
@@ -230,23 +248,7 @@ class HTTPConnection(Intake):
                 return
             data = memoryview(data)[sent:]
         self._request_deadline = inf
-        if self._out or self.buffer:
-            if (
-                verdict is KEEP
-                and self.site.pumping is self
-                and self.buffer
-                and self._out_size + len(data) <= HELD
-                and self.body is None
-            ):
-                # The next request of the batch is here: its answer may share the packet.
-                self._out.append(data)
-                self._out_size += len(data)
-                self.state = IDLE
-                return
-            if self._out:
-                self._flush()
-        if data:
-            self._send(data)
+        self._send(data)
         self.settle(verdict)
 
     def settle(self, verdict: Verdict) -> None:

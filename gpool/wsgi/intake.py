@@ -19,7 +19,7 @@ from gpool.connection import ConnState
 from gpool.errors import BadRequest
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.body import Body, BodyReader, ChunkedBody, LengthBody
-from gpool.wsgi.framing import CHUNKED, Environ, Framing
+from gpool.wsgi.framing import CHUNKED, PLAIN, Environ, Framing
 from gpool.wsgi.request import check_beginning
 from gpool.wsgi.response import canned
 from gpool.wsgi.site import Site
@@ -68,6 +68,16 @@ class Intake(Wire):
             buffer = self.buffer = buffer[2:]  # RFC 9112 section 2.2
             self._searched = 0
         end = buffer.find(b"\r\n\r\n", self._searched)
+        known = self.site.known(buffer[: end + 4]) if end >= 0 else None
+        if known is not None:
+            self.buffer = buffer[end + 4 :]
+            self._searched = 0
+            environ = known.copy()
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
+            self.state = ACTIVE
+            if self.site.request_timeout != inf:
+                self._limit()
+            return Exchange(self, environ, PLAIN)
         try:
             if end < 0:
                 self._wait_for_more(buffer)

@@ -163,6 +163,8 @@ class WSGIServer(Admission):
         )
         if log is not None:
             self.site.access = AccessLog(log, log_format)
+        if self._owns_pool:
+            self.site.fresh_context = self.pool.fresh_context
         self.site.sendfile = ssl_context is None
 
     # ------------------------------------------------------------------ a connection: Hub side
@@ -260,16 +262,14 @@ class WSGIServer(Admission):
         self._kind = (self.socket.family, self.socket.type, self.socket.proto)
         site = self.site
         site.keep_alive = True
-        site.heads = Heads(
-            self._settings.limits,
-            template(
-                self.socket.getsockname(),
-                self._base_environ,
-                software=f"gpool/{VERSION}",
-                tls=self._ssl_context is not None,
-                several=self._reuse_port,
-            ),
+        environ = template(
+            self.socket.getsockname(),
+            self._base_environ,
+            software=f"gpool/{VERSION}",
+            tls=self._ssl_context is not None,
+            several=self._reuse_port,
         )
+        site.read_with(Heads(self._settings.limits, environ))
         site.tick()
         if self._timer is None:
             self._timer = self.loop.timer(TICK, TICK, ref=False)

@@ -22,7 +22,10 @@ class Site:
     Attributes:
         application: PEP 3333's.
         settings: times and sizes.
-        heads: reads requests.
+        heads: reads requests; set by `read_with`.
+        known: finds a head that is remembered.
+        fresh_context: makes a context for a request that follows another in its worker; None if
+            the pool wants to see each request.
         dates: the beginnings of responses.
         deadlines: of connections.
         lingering: the connections whose last answer is sent.
@@ -45,9 +48,11 @@ class Site:
         "closed",
         "dates",
         "deadlines",
+        "fresh_context",
         "heads",
         "hijacked",
         "keep_alive",
+        "known",
         "lingering",
         "loop",
         "no_worker",
@@ -82,11 +87,17 @@ class Site:
         self.hijacked = hijacked
         self.dates = Dates(software)
         self.deadlines = Deadlines(settings.keepalive_timeout)
-        self.heads = Heads(settings.limits, {})
+        self.read_with(Heads(settings.limits, {}))
+        self.fresh_context: Callable[[], Any] | None = None
         self.access: AccessLog | None = None
         self.keep_alive = True
         self.sendfile = True
         self.pumping: Any = None
+
+    def read_with(self, heads: Heads) -> None:
+        """Any side. Set what reads requests."""
+        self.heads = heads
+        self.known = heads.whole.get
 
     def tick(self) -> None:
         """Any side. A second has passed, or the server stops."""
