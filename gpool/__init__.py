@@ -6,6 +6,7 @@ from gpool.limits import Refusal
 from gpool.pool import PoolState, WorkerPool
 from gpool.server import StreamServer
 from gpool.stats import PoolStats, ServerStats
+from gpool.version import __version__
 from gpool.wsgi.server import WSGIServer
 
 __all__ = [
@@ -25,5 +26,3 @@ __all__ = [
     "WorkerPool",
     "__version__",
 ]
-
-__version__ = "0.1.0"

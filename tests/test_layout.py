@@ -11,6 +11,7 @@ PACKAGE = Path(gpool.__file__).parent
 
 #: From the bottom up: a module imports only what stands before it.
 LADDER = [
+    "version",
     "errors",
     "states",
     "config",

@@ -6,7 +6,8 @@ written together, once a second or when there are many, so that a request pays 1
 and the disk is asked seldom.
 
 Guarantees: a line for each answer, those without a request (408, 503, ...) among them; nothing
-that a client sends can make a line of its own; `flush` has written all when it returns.
+that a client sends can make a line of its own; a sink that fails costs its lines, and a word in
+the error log; `flush` has written all when it returns.
 """
 
 import json
@@ -18,11 +19,14 @@ from time import time
 from typing import Any, Literal, TypeAlias
 
 from gpool.config import choice
+from gpool.log import QuietLog
 from gpool.wsgi.framing import Environ
 
 __all__ = ["FORMATS", "AccessLog", "LogFormat"]
 
 LogFormat: TypeAlias = Literal["combined", "json"]
+logger = logging.getLogger("gpool.wsgi")
+
 FORMATS = ("combined", "json")
 MANY = 1_000  # lines that are written without waiting for the tick; arbitrary
 
@@ -57,6 +61,7 @@ class AccessLog:
         ]
         self._write = writer(sink)
         self._entries: list[Entry] = []
+        self._complain = QuietLog(logger, logging.ERROR)
 
     def add(self, environ: Environ, status: str, sent: int, started: float) -> None:
         """Any side. An answer is done.
@@ -78,7 +83,10 @@ class AccessLog:
         """Any side. Write what there is."""
         entries, self._entries = self._entries, []
         if entries:
-            self._write([self._format(entry) for entry in entries])
+            try:
+                self._write([self._format(entry) for entry in entries])
+            except Exception:
+                self._complain("%d lines of the access log are lost", len(entries))
 
 
 def each(logger: logging.Logger, lines: list[str]) -> None:
@@ -115,7 +123,7 @@ def combined(entry: Entry) -> str:
     host, method, target, protocol, referer, agent, _ = map(quoted, fields)
     when = datetime.fromtimestamp(done, UTC).strftime("%d/%b/%Y:%H:%M:%S %z")
     return (
-        f'{host or "-"} - - [{when}] "{method} {target} {protocol}" {status} {sent or "-"} '
+        f'{host or "-"} - - [{when}] "{method} {target} {protocol}" {status or "-"} {sent or "-"} '
         f'"{referer}" "{agent}" {seconds:.6f}'
     )
 
@@ -128,5 +136,9 @@ def as_json(entry: Entry) -> str:
     }
     names = ("remote", "method", "target", "protocol", "referer", "user_agent", "host")
     values.update(zip(names, fields, strict=True))
-    values |= {"status": int(status), "bytes": sent, "seconds": round(seconds, 6)}
+    values |= {
+        "status": int(status) if status else None,
+        "bytes": sent,
+        "seconds": round(seconds, 6),
+    }
     return json.dumps(values)

@@ -233,12 +233,14 @@ class Answer:
 
     def _send_file(self, result: FileWrapper) -> bool:
         # Worker side. False if it is to be iterated instead.
-        part = result.part() if self._phase is STARTED and self.conn.site.sendfile else None
+        part = result.part() if self._phase is STARTED else None
         if part is None:
             return False
         descriptor, offset, size = part
         if self._length is None:
             self._length = size
+        if not self.conn.site.sendfile:
+            return False
         self.conn.write(self._head())
         if self._body_framing is not BodyFraming.NONE:
             self.sent = self.conn.send_file(descriptor, offset, self._length)

@@ -130,6 +130,7 @@ class Exchange(Answer):
             self.status = str(status)
             text = "Internal Server Error" if status == 500 else str(error)  # noqa: PLR2004
             only = self.framing.head_only
+            self.sent = 0 if only else len(text) + 1
             conn.finish(Verdict.LINGER, canned(status, text, conn.site.dates, head_only=only))
         if isinstance(error, (GreenletExit, KeyboardInterrupt)):
             raise error

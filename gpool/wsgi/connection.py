@@ -351,7 +351,11 @@ class HTTPConnection(Intake):
         self.site.deadlines.drop(self)
         self.body = None
         self.worker = None
-        raw = self._socket
-        self._socket = gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
+        self._socket = self._blocking_socket()
         self.site.hijacked(self)
         return self.socket, rest
+
+    def _blocking_socket(self) -> Any:
+        # Worker side. The socket, as an application may have it.
+        raw = self._socket
+        return gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())

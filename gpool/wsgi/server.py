@@ -22,6 +22,7 @@ from gpool.connection import Connection, ConnState
 from gpool.limits import Refusal
 from gpool.overflow import OVERFLOW_PAUSE, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
+from gpool.version import __version__
 from gpool.wsgi.access import AccessLog, LogFormat
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
@@ -38,7 +39,7 @@ __all__ = ["WSGIServer"]
 
 logger = logging.getLogger("gpool.wsgi")
 
-VERSION = "0.1.0"
+SOFTWARE = f"gpool/{__version__}"
 MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB and what it runs
 RETRY_AFTER = b"Retry-After: 1\r\n"
 #: What a refused client reads; fasthttp's words, with our names.
@@ -154,7 +155,7 @@ class WSGIServer(Admission):
             application,
             self._settings,
             loop=get_hub().loop,
-            software=f"gpool/{VERSION}",
+            software=SOFTWARE,
             lingering=self._lingering,
             serve=self._give if overflow == "reject" else self._give_in_turn,
             no_worker=self._no_worker,
@@ -265,7 +266,7 @@ class WSGIServer(Admission):
         environ = template(
             self.socket.getsockname(),
             self._base_environ,
-            software=f"gpool/{VERSION}",
+            software=SOFTWARE,
             tls=self._ssl_context is not None,
             several=self._reuse_port,
         )

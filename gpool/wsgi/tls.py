@@ -117,6 +117,11 @@ class TLSConnection(HTTPConnection):
         super().__init__(TLSSocket(socket, context), address, site)
         self._shaken = False
 
+    def _blocking_socket(self) -> Any:
+        tls = self._socket.tls
+        tls.settimeout(None)
+        return tls
+
     def ready(self) -> None:
         """Hub side. Go on with the handshake, then as any connection."""
         if not self._shaken:
