@@ -18,7 +18,8 @@ SMALL = 1_024  # characters of a head; what is larger is measured. No limit may 
 CHUNKED = -1  # the length of a body that says itself where it ends
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 DIGITS = re.compile(r"[0-9]{1,20}")
-SPECIAL = ("CONTENT_LENGTH", "HTTP_CONNECTION", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT")
+#: Without these, and with no more to say than keep-alive, a request is `PLAIN`.
+SPECIAL = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ PLAIN = Framing()
 
 def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
     """Decide how the body ends, by RFC 9112 section 6.3, and what becomes of the connection."""
-    if http11 and not any(key in fields for key in SPECIAL):
+    keep_alive = wants_keep_alive(fields.get("HTTP_CONNECTION", ""), http11)
+    if http11 and keep_alive and SPECIAL.isdisjoint(fields):
         return PLAIN
     length = fields.get("CONTENT_LENGTH")
     coding = fields.get("HTTP_TRANSFER_ENCODING")
@@ -83,13 +85,14 @@ def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
     expects = fields.get("HTTP_EXPECT")
     if expects is not None and http11 and expects.lower() != "100-continue":
         raise BadRequest(417, "unknown expectation")  # RFC 9110 section 10.1.1
-    framing = Framing(
+    if http11 and keep_alive and not size:
+        return PLAIN
+    return Framing(
         http11=http11,
-        keep_alive=wants_keep_alive(fields.get("HTTP_CONNECTION", ""), http11),
+        keep_alive=keep_alive,
         length=size,
         expects_continue=expects is not None and http11 and size != 0,
     )
-    return PLAIN if framing == PLAIN else framing
 
 
 def check_coding(coding: str) -> int:
@@ -114,6 +117,8 @@ def check_length(length: str, limits: Limits) -> int:
 
 def wants_keep_alive(connection: str, http11: bool) -> bool:
     """Decide RFC 9112 section 9.3."""
+    if not connection or connection in ("keep-alive", "Keep-Alive"):
+        return http11 or bool(connection)
     options = [option.strip(" \t").lower() for option in connection.split(",")]
     if "close" in options:
         return False
