@@ -351,9 +351,9 @@ class HTTPConnection(Intake):
         self.site.deadlines.drop(self)
         self.body = None
         self.worker = None
-        self._socket = self._blocking_socket()
-        self.site.hijacked(self)
-        return self.socket, rest
+        sock = self._socket = self._blocking_socket()
+        self.site.hijacked(self)  # from here on, the connection has only a weak reference to it
+        return sock, rest
 
     def _blocking_socket(self) -> Any:
         # Worker side. The socket, as an application may have it.

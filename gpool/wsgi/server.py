@@ -219,7 +219,7 @@ class WSGIServer(Admission):
         assert isinstance(conn, HTTPConnection)
         if conn.worker is not None:
             conn.worker.throw(GreenletExit)
-        else:
+        elif conn.state is not ConnState.LINGERING:  # those are closed with the others that linger
             self._closed(conn)
 
     def _closed(self, conn: HTTPConnection) -> None:

@@ -17,7 +17,7 @@ from gevent import socket as gevent_socket
 from gpool.connection import ConnState
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import READ, WRITE, Peer
+from gpool.wsgi.wire import READ, WRITE, Verdict
 
 __all__ = ["TLSConnection", "TLSSocket"]
 
@@ -127,9 +127,8 @@ class TLSConnection(HTTPConnection):
         if not self._shaken:
             try:
                 wanted = self._socket.handshake()
-            except OSError:
-                self.peer = Peer.GONE
-                self.site.closed(self)
+            except OSError:  # plain text, nothing in common, or gone
+                self._end(Verdict.LINGER)
                 return
             if wanted:
                 self._watch(wanted)
