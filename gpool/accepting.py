@@ -26,6 +26,7 @@ from typing import Any
 from gevent import server, socket
 from gevent.hub import get_hub
 
+from gpool.config import at_least, kind
 from gpool.listener import bind, is_unix, made, parse, remove
 from gpool.log import QuietLog
 from gpool.overflow import WAITING, Overflow, Policy
@@ -117,7 +118,10 @@ class AcceptLoop(server.StreamServer):
     ) -> None:
         if defer_accept and TCP_DEFER_ACCEPT is None:
             raise ValueError("defer_accept must be False here: only Linux has TCP_DEFER_ACCEPT")
-        self._reuse_port = reuse_port
+        if backlog is not None:
+            at_least("backlog", backlog, 1)
+        kind("defer_accept", defer_accept, bool, "True or False")
+        self._reuse_port = kind("reuse_port", reuse_port, bool, "True or False")
         self._file: tuple[str, int] | None = None  # of a unix socket that was bound here
         self._defer_accept = defer_accept
         self._accepting = Accepting.STOPPED

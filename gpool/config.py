@@ -6,8 +6,11 @@ user reads the same sentence wherever the value came from.
 
 import math
 from collections.abc import Collection
+from typing import TypeVar
 
-__all__ = ["at_least", "choice", "optional_at_least", "seconds"]
+__all__ = ["at_least", "choice", "kind", "optional_at_least", "seconds"]
+
+Some = TypeVar("Some")
 
 
 def at_least(name: str, value: int, minimum: int) -> int:
@@ -53,4 +56,21 @@ def choice(name: str, value: str, allowed: Collection[str]) -> str:
     if value not in allowed:
         names = ", ".join(repr(one) for one in allowed)
         raise ValueError(f"{name} must be one of {names}, not {value!r}")
+    return value
+
+
+def kind(name: str, value: Some, allowed: type | tuple[type, ...], called: str) -> Some:
+    """Return `value` if it is of a type in `allowed`.
+
+    Args:
+        name: of the setting.
+        value: what was given.
+        allowed: as for `isinstance`.
+        called: what the text calls it, such as "a dict".
+
+    Raises:
+        TypeError: it is of another type.
+    """
+    if not isinstance(value, allowed):
+        raise TypeError(f"{name} must be {called}, not {value!r}")
     return value

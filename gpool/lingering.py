@@ -12,6 +12,7 @@ they came: a dict's.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -97,7 +98,8 @@ class Lingering:
         self._finish(sock, owner)
 
     def _finish(self, sock: socket.socket, owner: Any) -> None:
-        sock.close()
+        with suppress(OSError):
+            sock.close()
         self.when_closed(owner)
 
     def _arm(self, after: float) -> None:

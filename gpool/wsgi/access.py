@@ -74,7 +74,7 @@ class AccessLog:
         """
         now = time()
         get = environ.get
-        fields = tuple([get(name, "-") for name in FIELDS])
+        fields = tuple([str(get(name, "-")) for name in FIELDS])  # an application may change them
         self._entries.append((now, fields, status[:3], sent, now - started))
         if len(self._entries) >= MANY:
             self.flush()
@@ -112,7 +112,7 @@ def writer(sink: Any) -> Callable[[list[str]], object]:
 
 def quoted(text: str) -> str:
     """A client's text, as it can stand between quotes in a line."""
-    if text.isprintable() and '"' not in text and "\\" not in text:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return json.dumps(text)[1:-1]
 

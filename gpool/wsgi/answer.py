@@ -16,11 +16,11 @@ import logging
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from gpool.wsgi.files import FileWrapper
 from gpool.wsgi.framing import PLAIN, Framing
-from gpool.wsgi.response import KNOWN, BodyFraming, Length, choose, line_of
+from gpool.wsgi.response import KNOWN, NO_BODY_STATUSES, BodyFraming, Length, choose, line_of
 from gpool.wsgi.wire import CLOSE, KEEP, Verdict, Wire
 
 __all__ = [
@@ -113,14 +113,17 @@ class Answer:
         if self._phase is HIJACKED:
             return self.write  # flask-sock answers after the WebSocket is over
         if self._phase is not NEW:
-            self._start_again(exc_info)
+            try:
+                self._start_again(exc_info)
+            finally:
+                exc_info = None  # PEP 3333: no cycle
         dates = self.conn.site.dates
         prefix = dates.prefixes.get(status)
-        self._usual = prefix is not None and self.framing is PLAIN
+        usual = prefix is not None and self.framing is PLAIN
         lines = [prefix or dates.prefix(status)]
         if type(headers) is not list:
             raise TypeError(f"headers must be a list, not {headers!r}")
-        self._length = None
+        length, own = None, NONE
         for header in headers:
             try:
                 line = KNOWN.get(header) or line_of(header)
@@ -129,10 +132,13 @@ class Answer:
             lines.append(line)
             if type(line) is bytes:
                 continue
-            if type(line) is Length and self._length is None:
-                self._length = line.number
+            if type(line) is Length and length is None:
+                length = line.number
             else:
-                self._note(header[0].lower())
+                own = noted(header[0].lower(), own)
+                usual = False
+        # Nothing is changed before all of it is known to be good.
+        self._length, self._own, self._usual = length, own, usual
         self.status = status
         self._lines = lines
         self._phase = STARTED
@@ -142,18 +148,11 @@ class Answer:
         if exc_info is None:
             raise AssertionError("start_response was called before, and there is no exc_info")
         if self._phase is not STARTED:
+            error = exc_info[1] or AssertionError("the response was sent")
             try:
-                error = exc_info[1]
-                raise error if error is not None else AssertionError("the response was sent")
+                raise error.with_traceback(exc_info[2])
             finally:
-                exc_info = None  # PEP 3333: no cycle
-
-    def _note(self, name: str) -> None:
-        # A header that the server sends too, or a second Content-Length.
-        if name in self._own or name == "content-length":
-            raise ValueError(f"{name} was given twice")
-        self._usual = False
-        self._own |= {name}
+                error = exc_info = None  # type: ignore[assignment]  # no cycle
 
     # ------------------------------------------------------------------ blocks
 
@@ -172,7 +171,7 @@ class Answer:
             self.conn.finish(KEEP, b"".join(lines))
             return
         if self._length is None:
-            if size or not self.framing.head_only:
+            if size or not self._has_no_body():
                 self._length = size
         elif self._length != size:
             self._send_block(body)
@@ -195,13 +194,10 @@ class Answer:
             return
         if type(result) is FileWrapper and self._send_file(result):
             return
-        only = one_block(result)
         for block in result:
             if type(block) is not bytes:
                 raise TypeError(f"a block must be bytes, not {block!r}")
             if block:
-                if only and self._phase is STARTED and self._length is None:
-                    self._length = len(block)
                 self._send_block(block)
                 if self._body_framing is BodyFraming.NONE:
                     break  # nobody will read the others
@@ -309,7 +305,7 @@ class Answer:
         # The iterable has no more.
         last = b""
         if self._phase is STARTED:
-            if self._length is None and not self.framing.head_only:
+            if self._length is None and not self._has_no_body():
                 self._length = 0
             last = self._head()
         elif self._phase is NEW:
@@ -323,6 +319,10 @@ class Answer:
         if last:
             self.conn.write(last, self.conn.site.settings.write_buffer)
         self._phase = COMPLETE
+
+    def _has_no_body(self) -> bool:
+        # Then the length is that of another answer (RFC 9110 section 8.6), which nobody knows.
+        return self.framing.head_only or self.status[:3] in NO_BODY_STATUSES
 
     def _complain(self, text: str) -> None:
         if self._verdict is KEEP:
@@ -342,9 +342,8 @@ def join(blocks: list[bytes]) -> bytes:
     return b"".join(blocks)
 
 
-def one_block(result: Any) -> bool:
-    """Whether an iterable says that it has one block only (PEP 3333, Handling Content-Length)."""
-    try:
-        return len(result) == 1
-    except TypeError:
-        return False
+def noted(name: str, own: frozenset[str]) -> frozenset[str]:
+    """The headers of the server that the application has said itself, with one more."""
+    if name in own or name == "content-length":
+        raise ValueError(f"{name} was given twice")
+    return own | {name}

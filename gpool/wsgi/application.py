@@ -8,12 +8,13 @@ Guarantees:
 - ``close`` is called once, whatever happened, and nothing of the application runs after it.
 - Whatever an application raises ends its own request only: as a 500 if nothing was sent, else by
   ending the connection so that the client can tell. SystemExit is an error like any other here: a
-  request must not end the server.
+  request must not end the server. Control-C still does.
 
 How the answer is framed is left to `gpool.wsgi.answer`; what becomes of the connection, to it.
 """
 
 import logging
+from dis import opmap
 from sys import getrefcount
 from time import time
 from typing import Any
@@ -36,6 +37,8 @@ from gpool.wsgi.wire import Verdict, Wire
 __all__ = ["Exchange"]
 
 logger = logging.getLogger("gpool.wsgi")
+
+RAISES = (opmap["RAISE_VARARGS"], opmap["RERAISE"])
 
 
 class Exchange(Answer):
@@ -65,6 +68,11 @@ class Exchange(Answer):
 
     def __repr__(self) -> str:
         return f"<Exchange {self._phase.name} {self.status}>"
+
+    def take_environ(self) -> Environ | None:
+        """Any side. The environ of a request that is not to be run; it holds the exchange."""
+        environ, self.environ = self.environ, None
+        return environ
 
     # ------------------------------------------------------------------ the request
 
@@ -101,7 +109,8 @@ class Exchange(Answer):
                 if exchange._phase is COMPLETE:
                     exchange._finish(b"")
             except BaseException as error:
-                exchange._failed(error, environ)
+                if exchange._failed(error, environ):
+                    raise
             if access is not None:
                 access.add(environ, exchange.status, exchange.sent, started)
             if not references or getrefcount(worker) != references:
@@ -114,8 +123,12 @@ class Exchange(Answer):
 
     # ------------------------------------------------------------------ errors
 
-    def _failed(self, error: BaseException, environ: Any) -> None:
-        """Worker side. Answer if nothing was sent, else end the connection; log what is news."""
+    def _failed(self, error: BaseException, environ: Any) -> bool:
+        """Worker side. Answer if nothing was sent, else end the connection; log what is news.
+
+        Returns:
+            Whether `error` is to end the worker too.
+        """
         conn = self.conn
         status = self._blame(error, environ)
         phase, self._phase = self._phase, DONE
@@ -132,8 +145,7 @@ class Exchange(Answer):
             only = self.framing.head_only
             self.sent = 0 if only else len(text) + 1
             conn.finish(Verdict.LINGER, canned(status, text, conn.site.dates, head_only=only))
-        if isinstance(error, (GreenletExit, KeyboardInterrupt)):
-            raise error
+        return isinstance(error, GreenletExit) or is_control_c(error)
 
     def _blame(self, error: BaseException, environ: Environ) -> int:
         # The status that says whose fault it is.
@@ -182,3 +194,16 @@ class Exchange(Answer):
         taken = self.conn.hijack()
         self._phase = HIJACKED
         return taken
+
+
+def is_control_c(error: BaseException) -> bool:
+    """Whether `error` is a KeyboardInterrupt of the user, and not one that an application raised.
+
+    Python raises it wherever it happens to be, an application too, which has a ``raise`` there.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is None or last.tb_frame.f_code.co_code[last.tb_lasti] not in RAISES

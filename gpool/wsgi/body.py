@@ -159,7 +159,7 @@ class ChunkedBody:
         end = self._buffer.find(b"\r\n", self._at)
         line = self._buffer[self._at : end] if end >= 0 else self._buffer[self._at :]
         bound = MAX_CHUNK_LINE if self._part is Part.SIZE else self._limits.max_header_size
-        if len(line) > bound:
+        if len(line) - (end < 0 and line.endswith(b"\r")) > bound:
             status = 400 if self._part is Part.SIZE else 431
             raise BadRequest(status, f"line of more than {bound} bytes in a chunked body")
         if NOT_IN_A_LINE.search(line if end >= 0 or line[-1:] != b"\r" else line[:-1]):

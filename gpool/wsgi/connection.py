@@ -22,6 +22,8 @@ Sending and waiting is `gpool.wsgi.wire`'s; what the bytes mean, `gpool.wsgi.req
 `gpool.wsgi.body`'s.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -94,7 +96,7 @@ class HTTPConnection(Intake):
             self.state = ACTIVE
             if site.request_timeout != inf:
                 self._limit()
-            self._give(Exchange(self, environ, PLAIN))
+            self._give(Exchange(self, environ, PLAIN), site.serve)
         elif data:
             self.buffer = self.buffer + data if self.buffer else data
             self._pump()
@@ -102,9 +104,9 @@ class HTTPConnection(Intake):
             self.peer = Peer.ENDED
             self._pump()
 
-    def _give(self, exchange: Exchange) -> None:
+    def _give(self, exchange: Exchange, serve: Callable[[Exchange], bool]) -> None:
         try:
-            served = self.site.serve(exchange)
+            served = serve(exchange)
         except PoolClosed:
             served = False
         if not served:
@@ -149,8 +151,17 @@ class HTTPConnection(Intake):
         if self.site.settings.cancel_on_disconnect and self.worker is not None:
             self.worker.throw(ClientDisconnected("the client went away"))
 
-    def _pump(self, exchange: Exchange | None = None) -> None:
-        """Hub side. Serve what is in the buffer, until one has to wait."""
+    def _pump(
+        self,
+        exchange: Exchange | None = None,
+        serve: Callable[[Exchange], bool] | None = None,
+    ) -> None:
+        """Hub side. Serve what is in the buffer, until one has to wait.
+
+        Args:
+            exchange: to be served before that.
+            serve: how; the site's way by default.
+        """
         site = self.site
         site.pumping = self
         try:
@@ -158,10 +169,10 @@ class HTTPConnection(Intake):
                 exchange = exchange or self.next_request()
                 if exchange is None:
                     break
-                self._give(exchange)
+                self._give(exchange, serve or site.serve)
                 if self.state is not IDLE or not self.buffer:
                     break
-                exchange = None
+                exchange = serve = None
         finally:
             site.pumping = None
         self._after_batch()
@@ -192,7 +203,7 @@ class HTTPConnection(Intake):
     def run(self, exchange: Exchange) -> None:
         """Hub side. A worker is free for a request that has waited."""
         self.state = ACTIVE
-        self._pump(exchange)
+        self._pump(exchange, self.site.give)
 
     def _resume(self) -> None:
         # Hub side. A worker has left, and more is in the buffer.
@@ -298,7 +309,8 @@ class HTTPConnection(Intake):
             self.site.lingering.close(self._socket, b"", self)
             return
         if verdict is Verdict.RESET:
-            self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
+            with suppress(OSError):
+                self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
         self.site.closed(self)
 
     def close(self) -> None:
@@ -312,7 +324,7 @@ class HTTPConnection(Intake):
 
     def drain(self) -> None:
         """Hub side. The server stops: answer what has come already, and wait for nothing."""
-        if self.state in (NEW, IDLE) and self._socket is not None:
+        if self.state in (NEW, IDLE) and not self.buffer and self._socket is not None:
             self.ready()
             if self.state in (NEW, IDLE):
                 self.site.closed(self)

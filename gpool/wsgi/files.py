@@ -43,6 +43,8 @@ class FileWrapper:
         file = plain_file(self.filelike)
         if file is None or file.closed:
             return None
+        if isinstance(file, io.BufferedRandom):
+            file.flush()
         descriptor = file.fileno()
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

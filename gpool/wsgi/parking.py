@@ -4,10 +4,11 @@ A connection has one deadline at a time: until its next byte, its head, its body
 there. Setting one costs an assignment nearly always: the connection stays where it is on a wheel
 of seconds, and is moved only when its old place comes up, or when the new deadline is earlier.
 
-Guarantees: a deadline is met within two ticks after it is due, never before; setting and dropping
-one costs the same however many there are; a connection that is dropped is not kept alive. After
-the Hub was blocked for more than a tick, nobody is found too late before the loop had a turn to
-read what had come in the meantime.
+Guarantees: a deadline is met within two ticks after it is due, never before (a `usual` one, which
+is set by the clock of the last sweep, may be early by the time for which the Hub was blocked);
+setting and dropping one costs the same however many there are; a connection that is dropped is not
+kept alive. After the Hub was blocked for more than half a tick, nobody is found too late before
+the loop had a turn to read what had come in the meantime.
 
 What it means that a deadline is over, is left to the connection: `Timed.expired`.
 """
@@ -93,10 +94,11 @@ class Deadlines:
 
     def set(self, timed: Timed, after: float) -> None:
         """Any side. Let `timed` expire in `after` seconds, and not when it was to before."""
-        # The last sweep may be a tick ago: that must not make the time shorter.
-        timed.deadline = deadline = self.now + self._tick + after
-        if deadline == inf:
-            return
+        timed.deadline = deadline = self._clock() + after
+        if deadline != inf:
+            self._put(timed, deadline)
+
+    def _put(self, timed: Timed, deadline: float) -> None:
         slot = max(self._slot(deadline), self._swept + 1)
         if not timed.slot or slot < timed.slot:
             self.drop(timed)
@@ -106,17 +108,18 @@ class Deadlines:
     def drop(self, timed: Timed) -> None:
         """Any side. Forget `timed`."""
         if timed.slot:
-            members = self._wheel[timed.slot]
-            members.discard(timed)
-            if not members:
-                del self._wheel[timed.slot]
+            members = self._wheel.get(timed.slot)
+            if members is not None:
+                members.discard(timed)
+                if not members:
+                    del self._wheel[timed.slot]
             timed.slot = 0
 
     def sweep(self) -> None:
         """Hub side. A tick has passed: find those that are due."""
         before = self.now
         self._read_clock()
-        self._skipped = not self._skipped and self.now - before > 2 * self._tick
+        self._skipped = not self._skipped and self.now - before > 1.5 * self._tick
         if self._skipped:
             return
         reached = self._slot(self.now) - 1
@@ -124,13 +127,14 @@ class Deadlines:
         self._swept = max(reached, self._swept)
         for slot in slots:
             for timed in self._wheel.pop(slot, ()):
-                self._look_at(timed)
+                if timed.slot == slot:  # one before it may have dropped it
+                    self._look_at(timed)
 
     def _look_at(self, timed: Any) -> None:
         timed.slot = 0
         if timed.deadline > self.now:
             if timed.deadline != inf:
-                self.set(timed, timed.deadline - self.now - self._tick)
+                self._put(timed, timed.deadline)
             return
         try:
             timed.expired()

@@ -9,6 +9,7 @@ because its client is gone; all methods are O(1).
 How a request is run or refused, is left to the server.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ from gpool.pool import WorkerPool
 from gpool.wsgi.application import Exchange
 
 __all__ = ["RequestQueue"]
+
+logger = logging.getLogger("gpool.wsgi")
 
 
 class RequestQueue:
@@ -59,6 +62,10 @@ class RequestQueue:
     def _available(self, _condition: object) -> None:
         # One at a time: each may take the worker that there is.
         while self._waiting and not self._pool.full():
-            self._run(*self._waiting.popitem(last=False))
+            conn, exchange = self._waiting.popitem(last=False)
+            try:
+                self._run(conn, exchange)
+            except Exception:
+                logger.exception("%r could not be served", conn)
         if self._waiting:
             self._pool.when_available(self._available)

@@ -152,15 +152,16 @@ def check_beginning(data: bytes, searched: int, limits: Limits) -> None:
         BadRequest: it never will be a head, or too large a one.
     """
     if BARE.search(data, max(searched - 1, 0)):
-        raise BadRequest(400, "control character, or a line that does not end in CRLF")
-    if len(data) > limits.max_head_size:
+        raise BadRequest(400, "control character in the head")
+    if len(data) > limits.max_head_size + len(b"\r\n\r"):
         raise BadRequest(431, f"head of more than {limits.max_head_size} bytes")
     last = data.rfind(b"\r\n")  # what follows is a line that has begun
+    size = len(data) - data.endswith(b"\r")  # which may be of its end
     if last < 0:
-        if len(data) > limits.max_request_line:
+        if size > limits.max_request_line:
             raise BadRequest(414, f"request line of more than {limits.max_request_line} bytes")
         return
-    if len(data) - last - 2 > limits.max_header_size:
+    if size - last - 2 > limits.max_header_size:
         raise BadRequest(431, f"header field of more than {limits.max_header_size} bytes")
     if last + 2 > searched:  # lines have become whole
         check_lines(data, searched, last, limits)

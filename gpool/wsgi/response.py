@@ -166,6 +166,8 @@ class Dates:
             line = self._statuses[status] = check_status(status)
         prefix = line + self._server + self._date
         if status[:3] not in NO_BODY_STATUSES:
+            if len(self.prefixes) > MAX_KNOWN:
+                self.prefixes.clear()
             self.prefixes[status] = prefix
         return prefix
 

@@ -12,18 +12,20 @@ served first come, first served; a drain answers what has begun.
 import _socket
 import logging
 import ssl
+from types import NoneType
 from typing import Any
 
 from gevent.hub import get_hub
 from greenlet import GreenletExit
 
 from gpool.admission import Admission, Spawn
+from gpool.config import choice, kind
 from gpool.connection import Connection, ConnState
 from gpool.limits import Refusal
 from gpool.overflow import OVERFLOW_PAUSE, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
 from gpool.version import __version__
-from gpool.wsgi.access import AccessLog, LogFormat
+from gpool.wsgi.access import FORMATS, AccessLog, LogFormat
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.parking import TICK
@@ -121,6 +123,9 @@ class WSGIServer(Admission):
         self._settings = Settings.checked(settings)
         if settings:
             raise unknown(settings)
+        kind("environ", environ, (dict, NoneType), "a dict or None")
+        kind("ssl_context", ssl_context, (ssl.SSLContext, NoneType), "an ssl.SSLContext or None")
+        choice("log_format", log_format, FORMATS)
         self._base_environ = dict(environ or {})
         self._policy = overflow
         self._ssl_context = ssl_context
@@ -158,6 +163,7 @@ class WSGIServer(Admission):
             software=SOFTWARE,
             lingering=self._lingering,
             serve=self._give if overflow == "reject" else self._give_in_turn,
+            give=self._give,
             no_worker=self._no_worker,
             closed=self._closed,
             hijacked=self._hijacked,
@@ -219,12 +225,16 @@ class WSGIServer(Admission):
         assert isinstance(conn, HTTPConnection)
         if conn.worker is not None:
             conn.worker.throw(GreenletExit)
+            if conn.state is ConnState.WRITING:
+                self._closed(conn)
         elif conn.state is not ConnState.LINGERING:  # those are closed with the others that linger
             self._closed(conn)
 
     def _closed(self, conn: HTTPConnection) -> None:
         if conn.state is ConnState.QUEUED:
-            self._queue.drop(conn)
+            exchange = self._queue.drop(conn)
+            if exchange is not None:
+                exchange.take_environ()
         self.close_connection(conn)
 
     def _hijacked(self, conn: HTTPConnection) -> None:
@@ -248,7 +258,7 @@ class WSGIServer(Admission):
             self.site.deadlines.set(conn, self._settings.queue_timeout)
             return
         self.count_refusal(conn, Refusal.FULL)
-        environ = exchange.environ if exchange is not None else None
+        environ = exchange.take_environ() if exchange is not None else None
         conn.refuse(*ANSWERS[Refusal.FULL], RETRY_AFTER, environ=environ)
 
     # ------------------------------------------------------------------ start and stop

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from math import inf
 from typing import Any
 
-from gpool.config import at_least, seconds
+from gpool.config import at_least, kind, seconds
 from gpool.wsgi.framing import SMALL, Limits
 
 __all__ = ["Settings", "unknown"]
@@ -66,7 +66,7 @@ class Settings:
             if one.name.endswith("_timeout"):
                 checked[one.name] = inf if value is None else seconds(one.name, value)
             elif one.name == "cancel_on_disconnect":
-                checked[one.name] = bool(value)
+                checked[one.name] = kind(one.name, value, bool, "True or False")
             else:
                 checked[one.name] = at_least(one.name, value, 0)
         return cls(**checked, limits=Limits(**limits))

@@ -30,7 +30,9 @@ class Site:
         deadlines: of connections.
         lingering: the connections whose last answer is sent.
         loop: gevent's.
-        serve: called in the Hub with an exchange that is to be run; False if no worker is free.
+        serve: called in the Hub with an exchange that is to be run; False if no worker is free, or
+            others wait for one.
+        give: the same for one that has waited.
         no_worker: called in the Hub with a connection and its exchange when there was none; with
             None for the exchange when it has waited for too long.
         closed: called with a connection that is to be closed.
@@ -49,6 +51,7 @@ class Site:
         "dates",
         "deadlines",
         "fresh_context",
+        "give",
         "heads",
         "hijacked",
         "keep_alive",
@@ -72,6 +75,7 @@ class Site:
         software: str,
         lingering: Lingering,
         serve: Callable[[Any], bool],
+        give: Callable[[Any], bool],
         no_worker: Callable[[Any, Any], object],
         closed: Callable[[Any], object],
         hijacked: Callable[[Any], object],
@@ -82,6 +86,7 @@ class Site:
         self.loop = loop
         self.lingering = lingering
         self.serve = serve
+        self.give = give
         self.no_worker = no_worker
         self.closed = closed
         self.hijacked = hijacked
