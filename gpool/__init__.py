@@ -1,7 +1,17 @@
 """gpool: fasthttp's worker pool for gevent, and servers on it. Public names, no logic."""
 
 from gpool.connection import HIJACKED, Connection, ConnState
-from gpool.errors import GpoolError, Hijacked, PoolClosed, PoolFull
+from gpool.errors import (
+    BadRequest,
+    BodyTimeout,
+    ClientDisconnected,
+    GpoolError,
+    Hijacked,
+    PoolClosed,
+    PoolFull,
+    RequestTimeout,
+    WriteTimeout,
+)
 from gpool.limits import Refusal
 from gpool.pool import PoolState, WorkerPool
 from gpool.server import StreamServer
@@ -11,6 +21,9 @@ from gpool.wsgi.server import WSGIServer
 
 __all__ = [
     "HIJACKED",
+    "BadRequest",
+    "BodyTimeout",
+    "ClientDisconnected",
     "ConnState",
     "Connection",
     "GpoolError",
@@ -20,9 +33,11 @@ __all__ = [
     "PoolState",
     "PoolStats",
     "Refusal",
+    "RequestTimeout",
     "ServerStats",
     "StreamServer",
     "WSGIServer",
     "WorkerPool",
+    "WriteTimeout",
     "__version__",
 ]

@@ -27,7 +27,7 @@ from gevent import server, socket
 from gevent.hub import get_hub
 
 from gpool.config import at_least, kind
-from gpool.listener import bind, is_unix, made, parse, remove
+from gpool.listener import bind, made, parse, remove
 from gpool.log import QuietLog
 from gpool.overflow import WAITING, Overflow, Policy
 from gpool.states import State, moved
@@ -170,10 +170,10 @@ class AcceptLoop(server.StreamServer):
 
     def set_listener(self, listener: Any) -> None:
         """Any side. Take a socket or an address; gevent's, and ``"unix:/path"``."""
-        if is_unix(listener):
-            self.family, self.address = parse(listener)
-        else:
+        if hasattr(listener, "accept"):
             super().set_listener(listener)
+        else:
+            self.family, self.address = parse(listener)
 
     # ------------------------------------------------------------------ no room
 

@@ -153,7 +153,10 @@ class Admission(AcceptLoop):
 
     def do_handle(self, socket: Any, address: Any) -> None:
         """Hub side. Serve an accepted connection, or refuse it."""
-        conn = self.connected(socket, address)
+        try:
+            conn = self.connected(socket, address)
+        except OSError:  # of TLS; the client is gone already
+            return
         if not NODELAY_IS_INHERITED and not conn.set_nodelay():
             conn.close()
             return
@@ -302,6 +305,10 @@ class Admission(AcceptLoop):
         elif conn.state is not ConnState.CLOSED:
             self.kill(conn)
 
+    def errors(self) -> int:
+        """Any side. How many handlers, or requests, have raised."""
+        return self._errors
+
     def stats(self) -> ServerStats:
         """Any side. A frozen snapshot of the counts; `pool.stats` has the workers'."""
         self._hijacks.reap()
@@ -311,5 +318,5 @@ class Admission(AcceptLoop):
             lingering=len(self._lingering),
             accepted=self.accepted,
             refused=dict(self._refused),
-            errors=self._errors,
+            errors=self.errors(),
         )

@@ -9,9 +9,9 @@ socket's file that nobody listens on any more is taken over, one that somebody l
 a file is removed at the end only if it is the one that was made.
 """
 
+import _socket
 import errno
-import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from socket import (
     AF_INET,
@@ -46,7 +46,8 @@ def parse(listener: Any) -> tuple[int, Any]:
         ValueError: it is malformed.
     """
     if not is_unix(listener):
-        return parse_address(listener)  # type: ignore[no-any-return]  # the stubs have no types
+        family, address = parse_address(listener)
+        return (family if address[0] else AF_INET6), address
     path = listener.removeprefix(UNIX)
     if not path:
         raise ValueError(f"Failed to parse address {listener!r}: no path")
@@ -92,16 +93,22 @@ def remove_stale(path: str) -> None:
     """Remove a unix socket's file that nobody listens on."""
     if not Path(path).is_socket():
         return
-    with socket.socket(AF_UNIX) as probe:
+    # Not gevent's socket, which would wait for one that is overloaded.
+    with closing(_socket.socket(AF_UNIX)) as probe:
+        probe.settimeout(0.0)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             Path(path).unlink()
+        except BlockingIOError:
+            pass  # somebody listens, and has no time
 
 
 def made(family: int, address: Any) -> tuple[str, int] | None:
     """What `remove` needs to know of a unix socket's file; None for other sockets."""
-    return (address, os.stat(address).st_ino) if family == AF_UNIX and address else None  # noqa: PTH116
+    if family != AF_UNIX or not address or address[:1] in ("\0", b"\0"):
+        return None
+    return address, Path(address).stat().st_ino
 
 
 def remove(file: tuple[str, int]) -> None:

@@ -156,7 +156,7 @@ class Answer:
 
     # ------------------------------------------------------------------ blocks
 
-    def _send_list(self, blocks: list[bytes]) -> None:
+    def _send_list(self, blocks: list[bytes] | tuple[bytes, ...]) -> None:
         body = blocks[0] if len(blocks) == 1 else join(blocks)
         if type(body) is not bytes:
             raise TypeError(f"a block must be bytes, not {body!r}")
@@ -334,7 +334,7 @@ class Answer:
         self.conn.finish(self._verdict, last)
 
 
-def join(blocks: list[bytes]) -> bytes:
+def join(blocks: list[bytes] | tuple[bytes, ...]) -> bytes:
     """All of a response's blocks in one."""
     for block in blocks:
         if type(block) is not bytes:

@@ -96,15 +96,17 @@ class Exchange(Answer):
             exchange.environ = None  # or it would hold itself, through its bound methods
             started = 0.0 if access is None else time()
             result: Any = None
+            whole = False
             try:
                 try:
                     result = application(environ, exchange.start_response)
-                    if type(result) is list and exchange._phase is STARTED:
+                    whole = type(result) is list or type(result) is tuple
+                    if whole and exchange._phase is STARTED:
                         exchange._send_list(result)
                     else:
                         exchange._send_iterable(result)
                 finally:
-                    if type(result) is not list and hasattr(result, "close"):
+                    if not whole and hasattr(result, "close"):
                         result.close()
                 if exchange._phase is COMPLETE:
                     exchange._finish(b"")
@@ -137,8 +139,9 @@ class Exchange(Answer):
         elif phase is COMPLETE:  # only close() failed
             conn.finish(self._verdict, b"")
         elif phase is SENT:
-            whole = self._body_framing is not BodyFraming.CLOSE
-            conn.finish(Verdict.LINGER if whole else Verdict.RESET, b"")
+            ends_with_close = self._body_framing is BodyFraming.CLOSE
+            reset = ends_with_close or isinstance(error, WriteTimeout)
+            conn.finish(Verdict.RESET if reset else Verdict.LINGER, b"")
         else:
             self.status = str(status)
             text = "Internal Server Error" if status == 500 else str(error)  # noqa: PLR2004
@@ -157,6 +160,7 @@ class Exchange(Answer):
             return 500
         if self._phase is HIJACKED and isinstance(error, StopIteration):
             return 500  # how flask-sock ends a WebSocket
+        self.conn.site.errors += 1
         request = f"{environ.get('REQUEST_METHOD')} {environ.get('RAW_URI')}"
         if isinstance(error, RequestTimeout):
             logger.error("%s took longer than request_timeout", request, exc_info=error)

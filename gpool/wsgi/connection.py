@@ -37,7 +37,7 @@ from gpool.wsgi.application import Exchange
 from gpool.wsgi.framing import PLAIN
 from gpool.wsgi.intake import Intake
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import CHUNK, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
+from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
 
 __all__ = ["HTTPConnection"]
 
@@ -142,6 +142,9 @@ class HTTPConnection(Intake):
             return
         except OSError:
             self.peer = Peer.GONE
+            if self.state is QUEUED:
+                self.site.closed(self)
+                return
         else:
             if data:
                 self.buffer += data
@@ -203,6 +206,8 @@ class HTTPConnection(Intake):
     def run(self, exchange: Exchange) -> None:
         """Hub side. A worker is free for a request that has waited."""
         self.state = ACTIVE
+        if self.site.request_timeout != inf:
+            self._limit()
         self._pump(exchange, self.site.give)
 
     def _resume(self) -> None:
@@ -224,7 +229,9 @@ class HTTPConnection(Intake):
         if self._flush():
             self.site.deadlines.set(self, self.site.settings.write_timeout)
         if not self._out:
-            self.settle(self._verdict)
+            # The client has had time to send something, which a plain close would answer with a
+            # reset.
+            self.settle(Verdict.LINGER if self._verdict is CLOSE else self._verdict)
 
     # ------------------------------------------------------------------ any side: what is next
 
@@ -268,6 +275,8 @@ class HTTPConnection(Intake):
         if body is not None and body.done:
             self._end_body(body)
             body = None
+        if verdict is Verdict.RESET:
+            self._out.clear()
         if self.peer is Peer.GONE:
             self._end(Verdict.CLOSE)
         elif self._out:
@@ -310,8 +319,12 @@ class HTTPConnection(Intake):
             return
         if verdict is Verdict.RESET:
             with suppress(OSError):
-                self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
+                self._abort()
         self.site.closed(self)
+
+    def _abort(self) -> None:
+        # Any side. Let the close that follows be a reset.
+        self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
 
     def close(self) -> None:
         """Any side. Close the socket; a second call does nothing."""

@@ -191,7 +191,8 @@ class Intake(Wire):
         self._send(canned(status, text, self.site.dates, *extra, head_only=head_only))
         if self.site.access is not None:
             known = environ or {"REMOTE_ADDR": self.remote[0]}
-            self.site.access.add(known, str(status), len(text) + 1, time())
+            sent = 0 if head_only else len(text) + 1
+            self.site.access.add(known, str(status), sent, time())
         self.settle(Verdict.LINGER)
 
 

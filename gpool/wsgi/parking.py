@@ -7,8 +7,8 @@ of seconds, and is moved only when its old place comes up, or when the new deadl
 Guarantees: a deadline is met within two ticks after it is due, never before (a `usual` one, which
 is set by the clock of the last sweep, may be early by the time for which the Hub was blocked);
 setting and dropping one costs the same however many there are; a connection that is dropped is not
-kept alive. After the Hub was blocked for more than half a tick, nobody is found too late before
-the loop had a turn to read what had come in the meantime.
+kept alive. Who is due must have been so at the sweep before, so that the loop has had a turn since
+to read what came in time: that the Hub was blocked is no client's fault.
 
 What it means that a deadline is over, is left to the connection: `Timed.expired`.
 """
@@ -58,7 +58,6 @@ class Deadlines:
 
     __slots__ = (
         "_clock",
-        "_skipped",
         "_swept",
         "_tick",
         "_usual_time",
@@ -75,8 +74,7 @@ class Deadlines:
         self._tick = tick
         self._clock = clock
         self._wheel: dict[int, set[Any]] = {}
-        self._skipped = False
-        self._swept = self._slot(clock())  # the last slot that was looked at
+        self._swept = self._slot(clock()) - 1  # the last slot that needs no second look
         self.now = self.usual = 0.0
         self.usual_slot = 0
         self._read_clock()
@@ -90,11 +88,15 @@ class Deadlines:
         return sum(map(len, self._wheel.values()))
 
     def _slot(self, deadline: float) -> int:
-        return int(deadline / self._tick) + 1
+        return int(deadline / self._tick)
 
     def set(self, timed: Timed, after: float) -> None:
         """Any side. Let `timed` expire in `after` seconds, and not when it was to before."""
-        timed.deadline = deadline = self._clock() + after
+        self.set_at(timed, self._clock() + after)
+
+    def set_at(self, timed: Timed, deadline: float) -> None:
+        """Any side. The same, for a time of the clock; infinite for never."""
+        timed.deadline = deadline
         if deadline != inf:
             self._put(timed, deadline)
 
@@ -119,20 +121,17 @@ class Deadlines:
         """Hub side. A tick has passed: find those that are due."""
         before = self.now
         self._read_clock()
-        self._skipped = not self._skipped and self.now - before > 1.5 * self._tick
-        if self._skipped:
-            return
-        reached = self._slot(self.now) - 1
+        reached = self._slot(before)
         slots = range(self._swept + 1, reached + 1)
-        self._swept = max(reached, self._swept)
+        self._swept = max(reached - 1, self._swept)
         for slot in slots:
             for timed in self._wheel.pop(slot, ()):
                 if timed.slot == slot:  # one before it may have dropped it
-                    self._look_at(timed)
+                    self._look_at(timed, before)
 
-    def _look_at(self, timed: Any) -> None:
+    def _look_at(self, timed: Any, before: float) -> None:
         timed.slot = 0
-        if timed.deadline > self.now:
+        if timed.deadline >= before:
             if timed.deadline != inf:
                 self._put(timed, timed.deadline)
             return

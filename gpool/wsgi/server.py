@@ -12,6 +12,7 @@ served first come, first served; a drain answers what has begun.
 import _socket
 import logging
 import ssl
+from time import time
 from types import NoneType
 from typing import Any
 
@@ -202,6 +203,8 @@ class WSGIServer(Admission):
     def refusal(self, reason: Refusal) -> bytes:
         """Hub side. See `Admission`."""
         status, text = ANSWERS[reason]
+        if self.site.access is not None:
+            self.site.access.add({}, str(status), len(text) + 1, time())
         return canned(status, text, self.site.dates, RETRY_AFTER)
 
     def has_room(self) -> bool:
@@ -281,7 +284,7 @@ class WSGIServer(Admission):
             several=self._reuse_port,
         )
         site.read_with(Heads(self._settings.limits, environ))
-        site.tick()
+        site.dates.tick()
         if self._timer is None:
             self._timer = self.loop.timer(TICK, TICK, ref=False)
             self._timer.start(site.tick)
@@ -293,4 +296,9 @@ class WSGIServer(Admission):
         if self._timer is not None:
             self._timer.close()
             self._timer = None
-        self.site.tick()
+        if self.site.access is not None:
+            self.site.access.flush()
+
+    def errors(self) -> int:
+        """Any side. See `Admission`."""
+        return self.site.errors

@@ -40,6 +40,7 @@ class Site:
         access: the log of answers, None for none.
         keep_alive: whether connections may stay; not during a drain.
         sendfile: whether the kernel may send files; not with TLS.
+        errors: how many requests the application has failed.
         request_timeout: the setting; read for each request.
         pumping: the connection whose requests the Hub serves at this moment.
     """
@@ -50,6 +51,7 @@ class Site:
         "closed",
         "dates",
         "deadlines",
+        "errors",
         "fresh_context",
         "give",
         "heads",
@@ -96,6 +98,7 @@ class Site:
         self.fresh_context: Callable[[], Any] | None = None
         self.access: AccessLog | None = None
         self.keep_alive = True
+        self.errors = 0
         self.sendfile = True
         self.pumping: Any = None
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from gevent import socket as gevent_socket
 
-from gpool.connection import ConnState
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.site import Site
 from gpool.wsgi.wire import READ, WRITE, Verdict
@@ -30,11 +29,18 @@ class TLSSocket:
         context: of the server.
     """
 
-    __slots__ = ("tls",)
+    __slots__ = ("_aborted", "tls")
 
     def __init__(self, raw: Any, context: ssl.SSLContext) -> None:
         plain = gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
-        self.tls: Any = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self._aborted = False
+        try:
+            self.tls: Any = context.wrap_socket(
+                plain, server_side=True, do_handshake_on_connect=False
+            )
+        except OSError:  # it is gone already
+            plain.close()
+            raise
         self.tls.settimeout(0.0)
 
     def handshake(self) -> int:
@@ -93,9 +99,14 @@ class TLSSocket:
 
     def close(self) -> None:
         """Any side. Close."""
-        with suppress(OSError, ValueError):
-            self.tls.unwrap()
+        if not self._aborted:
+            with suppress(OSError, ValueError):
+                self.tls.unwrap()
         self.tls.close()
+
+    def abort(self) -> None:
+        """Any side. Do not say that this is the end: it is not a clean one."""
+        self._aborted = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tls, name)
@@ -122,6 +133,21 @@ class TLSConnection(HTTPConnection):
         tls.settimeout(None)
         return tls
 
+    def _abort(self) -> None:
+        self._socket.abort()
+        super()._abort()
+
+    def _watch(self, events: int) -> None:
+        # What TLS has taken from the kernel already, the kernel will not tell of.
+        super()._watch(events)
+        if events == READ and self._shaken and self._socket.pending():
+            self.site.loop.run_callback(self._ready_again)
+
+    def _ready_again(self) -> None:
+        # Hub side.
+        if self._io is not None and self._io.active and self._socket.pending():
+            self.ready()
+
     def ready(self) -> None:
         """Hub side. Go on with the handshake, then as any connection."""
         if not self._shaken:
@@ -136,5 +162,3 @@ class TLSConnection(HTTPConnection):
             self._shaken = True
             self._watch(READ)
         super().ready()
-        if self.state is ConnState.IDLE and self._socket is not None and self._socket.pending():
-            self.site.loop.run_callback(self.ready)

@@ -206,7 +206,7 @@ class Wire(Connection):
                 hub.switch()
         finally:
             self._waiter = None
-            self.deadline = self._request_deadline
+            deadlines.set_at(self, self._request_deadline)
             if self._io is not None and events != READ:
                 self._watch(READ)
             if self.peer is not OPEN and self._io is not None:

@@ -1,0 +1,308 @@
+"""Heads: from bytes to an environ, whatever the bytes, and whatever was read before."""
+
+import re
+import tracemalloc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpool.errors import BadRequest
+from gpool.wsgi import request
+from gpool.wsgi.framing import PLAIN, Limits
+from gpool.wsgi.request import MAX_BLOCK, MAX_LINE, MAX_REMEMBERED, Heads
+from tests.wsgi import heads as given_heads
+
+LIMITS = Limits(max_request_line=1_024, max_header_size=1_024, max_head_size=2_048)
+STATUSES = {400, 413, 414, 417, 431, 501, 505}
+KEY = re.compile(r"HTTP_[!#$%&'*+.^_`|~0-9A-Z]+")
+OF_LINE = {
+    "REQUEST_METHOD",
+    "RAW_URI",
+    "REQUEST_URI",
+    "SERVER_PROTOCOL",
+    "PATH_INFO",
+    "QUERY_STRING",
+}
+EMPTY_LINE = b"\r\n\r\n"
+
+
+def outcome(heads, head):
+    """What reading comes to; errors as their status and text."""
+    try:
+        environ, framing = heads.read(head)
+    except BadRequest as error:
+        return error.status, str(error)
+    return dict(environ), framing
+
+
+def fresh():
+    return Heads(LIMITS, {"wsgi.of": "template"})
+
+
+@settings(deadline=None, max_examples=300)
+@given(head=given_heads.anything)
+def test_whatever_the_bytes_there_is_an_environ_or_a_refusal(head):
+    environ, framing = outcome(Heads(LIMITS, {}), head)
+    if isinstance(environ, int):
+        assert environ in STATUSES and framing.isascii()  # status and text
+        return
+    assert environ.keys() >= OF_LINE
+    for key, value in environ.items():
+        assert type(key) is type(value) is str
+        value.encode("latin-1")
+        if key not in OF_LINE:
+            assert key in {"CONTENT_TYPE", "CONTENT_LENGTH"} or KEY.fullmatch(key)
+        if key != "PATH_INFO":  # in which %0A is a line's end
+            assert not re.search(r"[\0\r\n]", value)
+    assert "HTTP_CONTENT_TYPE" not in environ and "HTTP_CONTENT_LENGTH" not in environ
+    assert environ["RAW_URI"].encode() in head
+    assert framing.head_only is (environ["REQUEST_METHOD"] == "HEAD")
+    assert framing.http11 is (environ["SERVER_PROTOCOL"] == "HTTP/1.1")
+    assert not framing.http11 or "HTTP_HOST" in environ
+
+
+@settings(deadline=None, max_examples=200)
+@given(line=given_heads.request_lines, block=given_heads.blocks)
+def test_a_well_formed_head_is_read_as_it_is(line, block):
+    environ, _ = fresh().read(given_heads.wire(line, block))
+    method, target, version = line.split(" ")
+    assert environ["REQUEST_METHOD"] == method
+    assert environ["RAW_URI"] == environ["REQUEST_URI"] == target
+    assert environ["SERVER_PROTOCOL"] == ("HTTP/1.0" if version == "HTTP/1.0" else "HTTP/1.1")
+    assert environ["wsgi.of"] == "template"
+    expected: dict[str, list[str]] = {}
+    for field in block:
+        name, _, value = field.partition(":")
+        key = name.upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        expected.setdefault(key, []).append(value.strip(" \t"))
+    if target[0] != "/":
+        expected["HTTP_HOST"] = ["b:1"]
+    assert environ.keys() - OF_LINE - {"wsgi.of"} == expected.keys()
+    for key, values in expected.items():
+        joined = ("; " if key == "HTTP_COOKIE" else ",").join(values)
+        assert environ[key] == joined.strip(" \t")
+
+
+# ---------------------------------------------------------------------- memory
+
+#: Heads that share their lines and their blocks, the good and the bad.
+lines = st.sampled_from(
+    [
+        b"GET / HTTP/1.1",
+        b"GET /?a=b HTTP/1.1",
+        b"POST / HTTP/1.1",
+        b"HEAD / HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET http://other/ HTTP/1.1",
+        b"GET / HTTP/1.0",
+        b"GET / HTTP/1.2",
+        b"GET / HTTP/2.0",
+        b"CONNECT / HTTP/1.1",
+        b"GET /%41%0a HTTP/1.1",
+        b"GET /" + b"a" * MAX_LINE + b" HTTP/1.1",
+        b"GET /\x00 HTTP/1.1",
+        b"",
+        b"a: b",
+    ]
+)
+blocks = st.sampled_from(
+    [
+        b"\r\nHost: a",
+        b"\r\nhost: a",
+        b"\r\nHost: a\r\nConnection: close",
+        b"\r\nHost: a\r\nContent-Length: 5",
+        b"\r\nHost: a\r\nContent-Length: 0",
+        b"\r\nHost: a\r\nTransfer-Encoding: chunked",
+        b"\r\nHost: a\r\nExpect: 100-continue",
+        b"\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5",
+        b"\r\nHost: a\r\nHost: a",
+        b"\r\nX: y",
+        b"\r\nHost: a\r\nX: " + b"y" * 1_000 + b"\r\nY: " + b"y" * 1_000,
+        b"\r\nHost: a\r\nX: " + b"y" * 1_022,
+        b"",
+        b"\r\nHost: a\r\nGET / HTTP/1.1",
+    ]
+)
+shared = st.builds(bytes.__add__, lines, blocks)
+
+
+@settings(deadline=None, max_examples=100)
+@given(sequence=st.lists(st.one_of(shared, shared, given_heads.anything), min_size=2, max_size=12))
+def test_reading_does_not_depend_on_what_was_read_before(sequence):
+    heads = fresh()
+    for head in sequence * 3:
+        assert outcome(heads, head) == outcome(fresh(), head)
+    for data, environ in heads.whole.items():
+        assert data.endswith(EMPTY_LINE)
+        assert (environ, PLAIN) == outcome(fresh(), data[:-4])
+
+
+@settings(deadline=None, max_examples=200)
+@given(head=st.one_of(shared, given_heads.good))
+def test_a_head_that_is_read_again_gives_an_equal_environ_of_its_own(head):
+    heads = fresh()
+    first = outcome(heads, head)
+    for _ in range(4):
+        again = outcome(heads, head)
+        assert again == first
+        if isinstance(again[0], dict):
+            environ, framing = heads.read(head)
+            assert (framing is PLAIN) is (first[1] is PLAIN)
+            for one in (environ, heads.read(head)[0]):
+                one.clear()
+                one["HTTP_X"] = "of an application"
+    for data, environ in heads.whole.items():
+        assert (environ, PLAIN) == outcome(fresh(), data[:-4])
+    assert outcome(heads, head) == first
+
+
+def test_a_head_that_came_twice_is_found_whole():
+    heads = fresh()
+    head = b"GET / HTTP/1.1\r\nHost: a"
+    heads.read(head)
+    assert not heads.whole
+    heads.read(head)
+    assert heads.whole.keys() == {head + EMPTY_LINE}
+    heads.read(b"GET /b HTTP/1.1\r\nHost: a")
+    heads.read(b"GET /b HTTP/1.1\r\nHost: a")
+    assert len(heads.whole) == 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HEAD / HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.0\r\nHost: a",
+        b"GET http://b/ HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked",
+        b"GET /" + b"a" * MAX_LINE + b" HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * (MAX_BLOCK // 6) + b"A: b",
+    ],
+    ids=["head", "1.0", "absolute", "close", "length", "chunked", "long line", "long block"],
+)
+def test_what_is_not_plain_or_is_long_is_never_found_whole(head):
+    heads = Heads(Limits(max_headers=1_000), {})
+    for _ in range(4):
+        heads.read(b"GET / HTTP/1.1\r\nHost: a")
+        heads.read(head)
+    assert heads.whole.keys() == {b"GET / HTTP/1.1\r\nHost: a" + EMPTY_LINE}
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_what_is_remembered_is_bounded(repeat):
+    """Ten times as many heads as are remembered take no more memory than two times as many."""
+    heads = Heads(Limits(), {})
+
+    def read(begin, end):
+        most = 0
+        for number in range(begin, end):
+            head = b"GET /%0*d HTTP/1.1\r\nHost: a\r\nX: %0*d" % (200, number, 1_500, number)
+            for _ in range(repeat):
+                heads.read(head)
+            assert len(heads.whole) <= MAX_REMEMBERED
+            most = max(most, tracemalloc.get_traced_memory()[0])
+        return most
+
+    tracemalloc.start()
+    try:
+        first = read(0, 2 * MAX_REMEMBERED)
+        assert read(2 * MAX_REMEMBERED, 10 * MAX_REMEMBERED) < 1.1 * first
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_names_of_headers_that_are_remembered_are_bounded(monkeypatch):
+    monkeypatch.setattr(request, "KEYS", dict(request.KEYS))
+    heads = fresh()
+    for number in range(2 * request.MAX_KEYS):
+        name = f"X-{number}"
+        environ, _ = heads.read(f"GET / HTTP/1.1\r\nHost: a\r\n{name}: b".encode())
+        assert environ[f"HTTP_X_{number}"] == "b"
+    assert len(request.KEYS) == request.MAX_KEYS
+
+
+def test_a_name_that_is_known_still_needs_its_colon():
+    heads = fresh()
+    heads.read(b"GET / HTTP/1.1\r\nHost: a\r\nX-Known: b")
+    for line in (b"X-Known", b"Host", b"Content-Length", b"X-Known b"):
+        assert outcome(heads, b"GET / HTTP/1.1\r\nHost: a\r\n" + line)[0] == 400
+
+
+def test_a_limit_is_not_forgotten_for_a_head_whose_parts_are_known():
+    """Each part alone is small enough, and remembered; the two are not."""
+    line, block = b"GET /" + b"a" * 200 + b" HTTP/1.1", b"\r\nHost: a\r\nX: " + b"b" * 900
+    limits = Limits(max_header_size=1_024, max_head_size=1_024)
+    heads = Heads(limits, {})
+    heads.read(line + b"\r\nHost: a")
+    heads.read(b"GET / HTTP/1.1" + block)
+    for _ in range(2):
+        assert outcome(heads, line + block)[0] == 431
+
+
+@pytest.mark.parametrize("names", [("X-Y", "X_Y"), ("Content-Length", "Content_Length")])
+def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_hyphen(names):
+    heads = fresh()
+    for first, second in (names, names[::-1]):
+        for fields in ([first, second], [second]):
+            head = "\r\n".join(["GET / HTTP/1.1", "Host: a", *(f"{name}: 1" for name in fields)])
+            bad = any("_" in name for name in fields)
+            assert (outcome(heads, head.encode())[0] == 400) is bad
+
+
+@pytest.mark.parametrize("name", ["Host", "Content-Length", "Transfer-Encoding"])
+def test_what_says_where_a_message_ends_or_whom_it_is_for_is_never_said_twice(name):
+    heads = fresh()
+    value = {"Host": "a", "Content-Length": "5", "Transfer-Encoding": "chunked"}[name]
+    host = "" if name == "Host" else "Host: a\r\n"
+    once = f"GET / HTTP/1.1\r\n{host}{name}: {value}"
+    for _ in range(2):
+        assert isinstance(outcome(heads, once.encode())[0], dict)
+        for other in (name, name.upper(), name.lower()):
+            assert outcome(heads, f"{once}\r\n{other}: {value}".encode())[0] == 400
+
+
+# ---------------------------------------------------------------------- limits
+
+
+def padded(size, begin, end=b""):
+    return begin + b"a" * (size - len(begin) - len(end)) + end
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["at", "above"])
+@pytest.mark.parametrize(
+    ("status", "build"),
+    [
+        (414, lambda more: padded(1_024 + more, b"GET /", b" HTTP/1.1") + b"\r\nHost: a"),
+        (431, lambda more: b"GET / HTTP/1.1\r\nHost: a\r\n" + padded(1_024 + more, b"X:")),
+        (
+            431,
+            lambda more: (
+                padded(1_024, b"GET / HTTP/1.1\r\nHost: a\r\nX:")
+                + b"\r\nY:"
+                + b"b" * (2_048 - 1_024 - 4 + more)
+            ),
+        ),
+        (431, lambda more: b"GET / HTTP/1.1\r\nHost: a" + b"\r\nX:" * (99 + more)),
+    ],
+    ids=["request line", "field", "head", "fields"],
+)
+def test_a_limit_is_what_is_still_served(above, status, build):
+    heads = fresh()
+    for _ in range(3):
+        result = outcome(heads, build(int(above)))
+        assert result[0] == status if above else result[1] is PLAIN
+
+
+def test_the_template_is_a_part_of_each_environ_and_stays_as_it_is():
+    template = {"SCRIPT_NAME": "", "HTTP_X": "of the template"}
+    heads = Heads(LIMITS, template)
+    for _ in range(4):
+        environ, _ = heads.read(b"GET / HTTP/1.1\r\nHost: a")
+        assert environ["HTTP_X"] == "of the template"
+        environ["SCRIPT_NAME"] = "/mounted"
+        assert heads.read(b"GET / HTTP/1.1\r\nHost: a\r\nX: b")[0]["HTTP_X"] == "b"
+    assert template == {"SCRIPT_NAME": "", "HTTP_X": "of the template"}
