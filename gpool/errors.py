@@ -56,6 +56,8 @@ class BadRequest(GpoolError):
     """
 
     def __init__(self, status: int, text: str) -> None:
+        if not 400 <= status <= 599:  # noqa: PLR2004  # HTTP's errors
+            raise ValueError(f"the status of an error must be 400 to 599, not {status!r}")
         super().__init__(text)
         self.status = status
 

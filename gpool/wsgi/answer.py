@@ -72,6 +72,7 @@ class Answer:
 
     __slots__ = (
         "_body_framing",
+        "_enough",
         "_length",
         "_lines",
         "_own",
@@ -93,6 +94,7 @@ class Answer:
         self._length: int | None = None
         self._own = NONE  # which of the server's headers the application has said itself
         self._usual = False
+        self._enough = False  # nobody will read more of the body
         self._lines: list[bytes] = []
         self._body_framing = BodyFraming.NONE
         self._verdict = KEEP
@@ -199,8 +201,8 @@ class Answer:
                 raise TypeError(f"a block must be bytes, not {block!r}")
             if block:
                 self._send_block(block)
-                if self._body_framing is BodyFraming.NONE:
-                    break  # nobody will read the others
+                if self._enough:
+                    break
         self._end()
 
     def _send_block(self, block: bytes) -> None:
@@ -224,7 +226,7 @@ class Answer:
             raise TypeError(f"a block must be bytes, not {block!r}")
         if self._phase in (COMPLETE, DONE):
             raise AssertionError("the response is over")
-        if self._phase is not HIJACKED:
+        if block and not self._enough and self._phase is not HIJACKED:
             self._send_block(block)
 
     def _send_file(self, result: FileWrapper) -> bool:
@@ -259,6 +261,7 @@ class Answer:
             lines.append(b"Content-Length: %d\r\n" % self._length)
         elif kind is BodyFraming.CHUNKED:
             lines.append(b"Transfer-Encoding: chunked\r\n")
+        self._enough = kind is BodyFraming.NONE
         verdict = self._verdict = self._judge(kind)
         if verdict is not KEEP:
             lines.append(b"Connection: close\r\n")
@@ -292,6 +295,7 @@ class Answer:
             if len(block) > left:
                 self._complain("the body is longer than its Content-Length, which was %d")
                 block = block[:left]
+                self._enough = True
             self.sent += len(block)
             return block
         if kind is BodyFraming.NONE:

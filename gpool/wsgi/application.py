@@ -62,6 +62,7 @@ class Exchange(Answer):
         self.sent = 0
         self._phase = NEW
         self._own = NONE
+        self._enough = False
         environ["gpool.hijack"] = self.hijack
         environ["wsgi.early_hints"] = self.early_hints
         environ["gpool.disconnected"] = conn.disconnected

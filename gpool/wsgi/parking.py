@@ -81,7 +81,7 @@ class Deadlines:
 
     def _read_clock(self) -> None:
         self.now = self._clock()
-        self.usual = self.now + self._tick + self._usual_time
+        self.usual = self.now + self._usual_time
         self.usual_slot = 0 if self.usual == inf else self._slot(self.usual)
 
     def __len__(self) -> int:

@@ -71,7 +71,7 @@ def line_of(header: Any) -> bytes:
         TypeError: it is not a pair of strings.
         ValueError: its name or value cannot be sent, or is the server's to send.
     """
-    if type(header) is not tuple or len(header) != 2:  # noqa: PLR2004  # a pair
+    if not isinstance(header, tuple) or len(header) != 2:  # noqa: PLR2004  # a pair
         raise TypeError(f"a header must be a tuple (name, value), not {header!r}")
     name, value = header
     if not isinstance(name, str) or not isinstance(value, str):
@@ -220,8 +220,7 @@ def canned(status: int, text: str, dates: Dates, *extra: bytes, head_only: bool 
         extra: more header lines.
         head_only: whether the request was a HEAD.
     """
-    reason = REASONS.get(status) or HTTPStatus(status).phrase
-    line = f"{status} {reason}"
+    line = f"{status} {REASONS.get(status, '')}"
     body = f"{text}\n".encode("latin-1", "replace")
     return b"".join(
         (
@@ -234,5 +233,6 @@ def canned(status: int, text: str, dates: Dates, *extra: bytes, head_only: bool 
     )
 
 
-#: Where RFC 9110 has a newer phrase than Python 3.11's `http.HTTPStatus`.
-REASONS = {413: "Content Too Large", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
+#: A status without a phrase is well-formed (RFC 9112 section 4).
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+REASONS |= {413: "Content Too Large", 414: "URI Too Long"}  # RFC 9110's, of Python 3.13

@@ -171,7 +171,7 @@ class WSGIServer(Admission):
         )
         if log is not None:
             self.site.access = AccessLog(log, log_format)
-        if self._owns_pool:
+        if self._owns_pool and overflow == "reject":  # with "wait", a batch would overtake others
             self.site.fresh_context = self.pool.fresh_context
         self.site.sendfile = ssl_context is None
 

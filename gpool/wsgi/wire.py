@@ -255,7 +255,7 @@ class Wire(Connection):
             except BlockingIOError:
                 self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
                 continue
-            except OSError as error:
+            except ConnectionError as error:  # any other is the file's
                 self.peer = Peer.GONE
                 raise ClientDisconnected(str(error)) from error
             if not sent:

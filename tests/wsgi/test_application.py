@@ -155,6 +155,20 @@ def test_an_error_says_whose_fault_it_is(error, status, text, told, logged):
     assert not told or "GET /" in logged()[0]
 
 
+@pytest.mark.parametrize("status", [418, 499, 599])
+def test_a_refusal_with_a_status_that_nobody_knows_is_answered_too(status):
+    """`gpool.BadRequest` is public: an application may raise it."""
+    conn = Conn(saying("200 OK", [TEXT], Blocks(BadRequest(status, "a text"))))
+    assert running(conn) is None
+    assert conn.verdicts == [LINGER] and conn.got().whole
+
+
+@pytest.mark.parametrize("status", [299, 399, 600, 1_000])
+def test_a_refusal_has_the_status_of_an_error(status):
+    with pytest.raises(ValueError, match=f"must be 400 to 599, not {status}"):
+        BadRequest(status, "a text")
+
+
 @pytest.mark.parametrize("spoil", [dict.clear, lambda environ: environ.update(REQUEST_METHOD=5)])
 def test_what_an_application_does_to_its_environ_does_no_harm(spoil, logged):
     def application(environ, start_response):

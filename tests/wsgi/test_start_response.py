@@ -1,6 +1,7 @@
 """start_response and write: what PEP 3333 lets an application say, and what not."""
 
 import sys
+from typing import NamedTuple
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_what_cannot_be_said_is_an_error_of_the_application(status, headers):
         raise caught.value
 
     failed(application)
+
+
+class Pair(NamedTuple):
+    """Equal to a tuple, and a kind of one."""
+
+    name: str
+    value: str
+
+
+def test_what_can_be_said_does_not_depend_on_what_was_said_before():
+    for header in (Pair("X-Pair", "a"), ("X-Pair", "a"), Pair("X-Pair", "a")):
+        conn = served(saying("200 OK", [header], [b"abc"]))
+        assert conn.got().status == "200 OK"
 
 
 def test_start_response_may_be_called_again_with_an_error_only():
