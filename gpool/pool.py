@@ -19,7 +19,7 @@ Sockets, protocols and which errors are worth a log line are left to the server.
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overload
 
 from greenlet import GreenletExit, getcurrent
 
@@ -58,7 +58,7 @@ def log_error(_item: object, exc_info: ExcInfo) -> None:
     logger.error("an item raised", exc_info=exc_info)
 
 
-class WorkerPool(Workers[Item]):
+class WorkerPool(Workers, Generic[Item]):
     """A bounded pool of reused greenlets.
 
     A server of gevent takes it as ``spawn=WorkerPool(max_workers=1000)``; a server of your own
@@ -134,6 +134,11 @@ class WorkerPool(Workers[Item]):
         # The name and the two methods, rawlink and unlink, are BaseServer's; see `Condition`.
         self._semaphore = Condition(self._waited, lambda: not self.full())
         self._all_done = Condition(self._waited, lambda: not (len(self) or self._retiring))
+
+    if TYPE_CHECKING:
+
+        def serve(self, item: Item) -> bool:
+            """Any side. See `Workers`, which knows no types of items."""
 
     # ------------------------------------------------------------------ the contract of spawn=
 
@@ -226,7 +231,7 @@ class WorkerPool(Workers[Item]):
             gone.wait(timeout)
 
     def _kill_worker(
-        self, chan: WorkerChan[Item], exception: type[BaseException] | BaseException
+        self, chan: WorkerChan, exception: type[BaseException] | BaseException
     ) -> None:
         # Hub side. Whether it has finished its item since, is seen here.
         if chan.state is BUSY:

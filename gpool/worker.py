@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from enum import auto
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from gevent.hub import Hub
 from gevent.queue import Channel
@@ -28,8 +28,6 @@ from greenlet import GreenletExit, greenlet
 from gpool.states import State, moved
 
 __all__ = ["ENDING", "MOVES", "ReadyList", "Worker", "WorkerChan", "WorkerState"]
-
-Item = TypeVar("Item")
 
 #: What ends a worker instead of being an error of its item: `GreenletExit` quietly, the other
 #: two on their way to where gevent sends them (the main greenlet).
@@ -82,7 +80,7 @@ class Worker(greenlet):
         return None if self.dead else super().throw(*args)
 
 
-class WorkerChan(Channel[Any], Generic[Item]):
+class WorkerChan:
     """The channel of one worker, its greenlet, its state and its last use.
 
     A parked worker stands among the channel's ``getters`` itself, where `Channel.put` finds it and
@@ -90,16 +88,18 @@ class WorkerChan(Channel[Any], Generic[Item]):
     never runs anew for every wait (docs/decisions.md has the measurement).
 
     Attributes:
+        channel: on which the worker is parked.
         worker: the greenlet.
         state: see `MOVES`. Written by `move`, except on the hot path (BUSY and READY).
         item: what the worker is to run next, None otherwise.
         last_use_time: monotonic seconds of its last release.
     """
 
-    __slots__ = ("item", "last_use_time", "state", "worker")
+    __slots__ = ("_put", "channel", "item", "last_use_time", "state", "worker")
 
-    def __init__(self, hub: Hub, loop: Callable[["WorkerChan[Item]"], None]) -> None:
-        super().__init__()
+    def __init__(self, hub: Hub, loop: Callable[["WorkerChan"], None]) -> None:
+        self.channel: Channel[Any] = Channel()
+        self._put = self.channel.put
         self.worker = Worker(loop, hub)
         self.state = WorkerState.CLAIMED
         self.item: Any = None
@@ -116,7 +116,7 @@ class WorkerChan(Channel[Any], Generic[Item]):
         """
         self.state = moved(MOVES, self.state, state)
 
-    def hand_off(self, item: Item) -> None:
+    def hand_off(self, item: Any) -> None:
         """Hub side. Give a parked worker its next item, and switch to it.
 
         Returns when the worker blocks or has parked again. What comes out is not an item's error,
@@ -124,15 +124,15 @@ class WorkerChan(Channel[Any], Generic[Item]):
         """
         self.item = item
         self.state = BUSY
-        self.put(None)
+        self._put(None)
 
     def end(self) -> None:
         """Hub side. Switch to a retired worker, which ends; a stray switch may have done so."""
         if self.state is RETIRED:
-            self.put(None)
+            self._put(None)
 
 
-class ReadyList(list[WorkerChan[Item]]):
+class ReadyList(list[WorkerChan]):
     """The stack of parked workers: the last one used is on top, the oldest at the bottom.
 
     ``append`` pushes and ``pop`` takes the top, both at the price of a list's.
@@ -140,7 +140,7 @@ class ReadyList(list[WorkerChan[Item]]):
 
     __slots__ = ()
 
-    def expired(self, cutoff: float) -> list[WorkerChan[Item]]:
+    def expired(self, cutoff: float) -> list[WorkerChan]:
         """Hub side. Cut off and return the workers last used at `cutoff` or before.
 
         A binary search, then one cut; fasthttp's ``clean``.
@@ -150,7 +150,7 @@ class ReadyList(list[WorkerChan[Item]]):
         del self[:end]
         return cut
 
-    def empty(self) -> list[WorkerChan[Item]]:
+    def empty(self) -> list[WorkerChan]:
         """Any side. Cut off and return all of them."""
         cut = self[:]
         self.clear()

@@ -29,10 +29,10 @@ from math import isinf
 from sys import getrefcount
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from gevent.hub import get_hub
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from gpool.errors import PoolClosed
 from gpool.states import State, moved
@@ -49,7 +49,6 @@ from gpool.worker import (
 
 __all__ = ["MOVES", "ExcInfo", "PoolState", "Workers"]
 
-Item = TypeVar("Item")
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -70,16 +69,16 @@ MOVES: dict[PoolState, tuple[PoolState, ...]] = {
 STARTED = PoolState.STARTED  # one lookup less on the hot path
 
 
-class Workers(Generic[Item]):
-    """A bounded set of workers for items of one kind; `gpool.WorkerPool` has the arguments."""
+class Workers:
+    """A bounded set of workers, for any items; `gpool.WorkerPool` has the types and arguments."""
 
     def __init__(
         self,
-        worker_func: Callable[[Item], object],
+        worker_func: Callable[[Any], object],
         max_workers: int,
         max_idle_worker_duration: float,
-        on_error: Callable[[Item, ExcInfo], object],
-        on_item_end: Callable[[Item], object] | None,
+        on_error: Callable[[Any, ExcInfo], object],
+        on_item_end: Callable[[Any], object] | None,
     ) -> None:
         # Settings.
         self._worker_func = worker_func
@@ -93,9 +92,9 @@ class Workers(Generic[Item]):
         self._state = PoolState.CREATED
         self._hub = get_hub()
         self._waited = Waited(self._hub)
-        self._ready: ReadyList[Item] = ReadyList()
-        self._workers: set[WorkerChan[Item]] = set()
-        self._retiring: set[WorkerChan[Item]] = set()
+        self._ready: ReadyList = ReadyList()
+        self._workers: set[WorkerChan] = set()
+        self._retiring: set[WorkerChan] = set()
         self._cleaner: Any = None  # a timer of gevent's loop while there are workers
         self._parked_references = 0  # to a parked worker's greenlet; counted before the first
         # What has been done.
@@ -104,7 +103,7 @@ class Workers(Generic[Item]):
 
     # ------------------------------------------------------------------ an item: any side
 
-    def serve(self, item: Item) -> bool:
+    def serve(self, item: Any) -> bool:
         """Any side. Give `item` to a worker; never blocks.
 
         Called in the Hub, it switches to the worker at once and returns when that blocks or is
@@ -133,7 +132,7 @@ class Workers(Generic[Item]):
             self._retire_tainted(chan)
         return self._admit() and self._start_worker(self._new_worker(item))
 
-    def _serve_from_greenlet(self, item: Item) -> bool:
+    def _serve_from_greenlet(self, item: Any) -> bool:
         # Worker side. Only the Hub can see whether a parked worker is tainted, and only it may
         # switch to one; here a worker is claimed, and the Hub does the rest.
         self._check_open()
@@ -164,7 +163,7 @@ class Workers(Generic[Item]):
         self._refused += 1
         return False
 
-    def _hand_off_claimed(self, chan: WorkerChan[Item], item: Item) -> None:
+    def _hand_off_claimed(self, chan: WorkerChan, item: Any) -> None:
         # Hub side.
         if getrefcount(chan.worker) == self._parked_references:
             self._reused += 1
@@ -179,9 +178,9 @@ class Workers(Generic[Item]):
 
     # ------------------------------------------------------------------ the life of a worker
 
-    def _new_worker(self, item: Item) -> WorkerChan[Item]:
+    def _new_worker(self, item: Any) -> WorkerChan:
         # Any side.
-        chan: WorkerChan[Item] = WorkerChan(self._hub, self._work)
+        chan: WorkerChan = WorkerChan(self._hub, self._work)
         chan.item = item
         if self._cleaner is None:
             self._arm_cleaner(self._max_idle)
@@ -189,7 +188,7 @@ class Workers(Generic[Item]):
         self._created += 1
         return chan
 
-    def _start_worker(self, chan: WorkerChan[Item]) -> bool:
+    def _start_worker(self, chan: WorkerChan) -> bool:
         # Hub side. What comes out here was not an item's error: SystemExit on its way to the
         # main greenlet, or no memory for a greenlet's stack.
         if not self._parked_references:
@@ -205,18 +204,19 @@ class Workers(Generic[Item]):
 
     def _count_parked_references(self) -> int:
         # Hub side. A worker that is not BUSY parks at once, and nobody else knows this one.
-        probe: WorkerChan[Item] = WorkerChan(self._hub, self._work)
+        probe: WorkerChan = WorkerChan(self._hub, self._work)
         probe.worker.switch(probe)
         count = getrefcount(probe.worker)
         probe.move(RETIRED)
         probe.end()
         return count
 
-    def _work(self, chan: WorkerChan[Item]) -> None:  # noqa: C901, PLR0912  # see below
+    def _work(self, chan: WorkerChan) -> None:  # noqa: C901, PLR0912  # see below
         # Worker side. The whole life of a worker, in one function: it is the hot path, and each
         # call that it is spared is 5 % of a hand-off.
-        enlist: Callable[[Any], None] = chan.getters.append  # the stubs expect a Waiter
-        worker, wait = chan.worker, self._hub.switch
+        enlist: Callable[[Any], None] = chan.channel.getters.append  # the stubs expect a Waiter
+        worker = chan.worker
+        wait = greenlet.switch.__get__(self._hub)  # gevent's would look for a `switch_out` first
         worker_func, on_item_end = self._worker_func, self._on_item_end
         fresh_context, now = self._context.copy, self._clock
         push, waited = self._ready.append, self._waited
@@ -234,7 +234,7 @@ class Workers(Generic[Item]):
                         if chan.state is RETIRED:
                             return
                         # A late callback of an item that is over, and no put: park again.
-                        chan.getters.clear()
+                        chan.channel.getters.clear()
                         continue
                 item, chan.item = chan.item, None
                 try:
@@ -261,7 +261,7 @@ class Workers(Generic[Item]):
         finally:
             self._end(chan)
 
-    def _report(self, item: Item) -> None:
+    def _report(self, item: Any) -> None:
         # Worker side, in an except clause.
         self._errors += 1
         try:
@@ -271,7 +271,7 @@ class Workers(Generic[Item]):
         except BaseException:
             self._hub.handle_error(self._on_error, *sys.exc_info())
 
-    def _retire(self, chan: WorkerChan[Item]) -> None:
+    def _retire(self, chan: WorkerChan) -> None:
         # Any side. End a parked worker that was taken off the ready list; its slot is free at
         # once. One callback each, so that the loop keeps its own pace when thousands end.
         chan.move(RETIRED)
@@ -279,11 +279,11 @@ class Workers(Generic[Item]):
         self._retiring.add(chan)
         self._hub.loop.run_callback(chan.end)
 
-    def _retire_tainted(self, chan: WorkerChan[Item]) -> None:
+    def _retire_tainted(self, chan: WorkerChan) -> None:
         self._tainted += 1
         self._retire(chan)
 
-    def _end(self, chan: WorkerChan[Item]) -> None:
+    def _end(self, chan: WorkerChan) -> None:
         # Either side; the worker's greenlet is over. A second call finds nothing to do.
         if chan.state is WorkerState.ENDED:
             return

@@ -320,7 +320,7 @@ def test_a_stray_wake_of_a_parked_worker_changes_nothing(pool, served, stray):
             in_hub(greenlet.throw, gevent.Timeout(1))
     del greenlet
     assert list(pool._ready) == [chan] and chan.state is WorkerState.READY
-    assert len(chan.getters) == 1
+    assert len(chan.channel.getters) == 1
     in_hub(pool.serve, "an item")
     assert served.items[1:] == ["an item"]
     assert pool.stats().created == 1

@@ -13,7 +13,7 @@ from gpool.wsgi.application import Exchange
 from gpool.wsgi.request import Heads
 from gpool.wsgi.settings import Settings
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import Verdict
+from gpool.wsgi.wire import Verdict, Wire
 
 GET = b"GET / HTTP/1.1\r\nHost: a"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: a"
@@ -37,16 +37,12 @@ class Got(NamedTuple):
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-class Conn:
+class Conn(Wire):
     """A scripted connection: all that is sent is kept, and every call is written down."""
 
     def __init__(self, application: Any = None, settings: Settings | None = None) -> None:
-        self.site = site(application, settings)
-        self.buffer = b""
-        self.body: Any = None
-        self.expects = False
-        self.worker: Any = None
-        self.gone = False
+        super().__init__(None, None, site(application, settings))
+        self.has_gone = False
         # What was done with it.
         self.calls: list[str] = []
         self.sends: list[bytes] = []
@@ -78,7 +74,7 @@ class Conn:
         return self, rest
 
     def disconnected(self) -> bool:
-        return self.gone
+        return self.has_gone
 
     def next_of_batch(self) -> None:
         return None

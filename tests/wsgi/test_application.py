@@ -259,7 +259,7 @@ def test_an_application_can_ask_whether_its_client_is_there():
     seen = []
 
     def application(environ, start_response):
-        for conn.gone in (False, True):
+        for conn.has_gone in (False, True):
             seen.append(environ["gpool.disconnected"]())
         start_response("200 OK", [TEXT])
         return [b""]

@@ -1,0 +1,3 @@
+cdef class Connection:
+    cdef object __weakref__
+    cdef public object _hijacked, _socket, address, state, worker

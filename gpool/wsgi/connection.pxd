@@ -1,0 +1,17 @@
+import cython
+from gpool.wsgi.intake cimport Intake
+from gpool.wsgi.site cimport Site
+from gpool.wsgi.parking cimport Deadlines
+from gpool.wsgi.application cimport Exchange
+
+cdef class HTTPConnection(Intake):
+    cdef public object _verdict
+    @cython.locals(site=Site, environ=dict, known=dict)
+    cpdef ready(self)
+    cpdef _give(self, Exchange exchange, serve)
+    cpdef next_of_batch(self)
+    cpdef bint _ready_otherwise(self)
+    @cython.locals(site=Site)
+    cpdef _pump(self, Exchange exchange=*, serve=*)
+    @cython.locals(sent=Py_ssize_t, deadlines=Deadlines)
+    cpdef finish(self, verdict, data)

@@ -1,0 +1,11 @@
+from gpool.wsgi.parking cimport Deadlines
+from gpool.wsgi.response cimport Dates
+
+cdef class Site:
+    cdef public object access, application, closed, fresh_context, give, heads, hijacked, known, lingering
+    cdef public object loop, no_worker, pumping, serve, settings
+    cdef public Dates dates
+    cdef public Deadlines deadlines
+    cdef public Py_ssize_t errors
+    cdef public bint keep_alive, sendfile
+    cdef public object request_timeout
