@@ -3,19 +3,23 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
-SOURCES := gpool tests bench examples
+SOURCES := gpool tests bench examples hatch_build.py
 
-.PHONY: help serve test check format bench clean
+.PHONY: help serve test test-compiled check format bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 serve: .venv/.examples ## serve the example application on HOST:PORT (127.0.0.1:8000)
 	@$(BIN)/python examples/flask_app.py $(HOST) $(PORT)
 
 test: .venv/.dev ## run the tests
 	@$(BIN)/pytest
+
+test-compiled: .venv/.dev ## run the tests on the package as a wheel has it, compiled
+	@bash .ci/compile
+	@GPOOL_TESTS=compiled PYTHONSAFEPATH=1 PYTHONPATH=build/compiled:. $(BIN)/pytest --import-mode=append
 
 check: .venv/.dev ## format, lint and types, nothing is changed
 	$(BIN)/ruff format --check $(SOURCES)
@@ -31,7 +35,7 @@ bench: .venv/.dev ## time the hand-off, serving under wrk, idle and slow clients
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove the virtual environment and all that was made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist bench/out
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build bench/out
 
 .venv/.examples .venv/.dev: pyproject.toml .ci/venv
 	@PYTHON=$(PYTHON) bash .ci/venv $(@:.venv/.%=%)

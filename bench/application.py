@@ -122,7 +122,11 @@ ROUTES: dict[str, WSGIApplication] = {
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """What the path names; hello world at any other."""
-    return ROUTES.get(environ["PATH_INFO"], hello)(environ, start_response)
+    route = ROUTES.get(environ["PATH_INFO"])
+    if route is not None:
+        return route(environ, start_response)
+    start_response("200 OK", list(HEADERS))
+    return [BODY]
 
 
 def announcing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

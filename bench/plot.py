@@ -33,7 +33,7 @@ MEANING = {
     "without gpool": THEIRS,
     "no Python": FLOOR,
 }
-COLOURS = {"wsgi": OURS, "wsgi-defer": OURS, "floor": FLOOR}
+COLOURS = {"wsgi": OURS, "wsgi-pure": OURS, "wsgi-defer": OURS, "floor": FLOOR}
 WIDTH, ROW, MARGIN = 7.5, 0.27, 0.8  # inches: of a column, of a bar, of a panel's title
 FEW = 3  # panels that look better in one column
 

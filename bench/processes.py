@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.servers import command
+from bench import build
+from bench.servers import SERVERS, command
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE = 10  # seconds that a process has to end before it is killed
@@ -105,9 +106,15 @@ def started(name: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
 
     gevent's servers print a traceback for each connection that wrk resets at its end.
     """
+    environment = os.environ.copy()
+    if SERVERS[name].compiled:
+        try:
+            environment = build.environment()
+        except RuntimeError as reason:
+            raise DidNotStartError(str(reason)) from reason
     with pinned(cpus()[0]):
         process = subprocess.Popen(
-            command(name), stdout=subprocess.PIPE, stderr=complaints, text=True
+            command(name), stdout=subprocess.PIPE, stderr=complaints, text=True, env=environment
         )
     try:
         yield process

@@ -67,16 +67,21 @@ class Server:
     Attributes:
         title: what tables call it.
         make: the server, in its own process; None for the program in C.
+        compiled: whether gpool is used as a wheel has it, or as it lies here.
     """
 
     title: str
     make: Callable[[], Any] | None
+    compiled: bool = False
 
 
 SERVERS = {
     "floor": Server("epoll loop in C (floor)", None),
-    "wsgi": Server("gpool.WSGIServer", wsgi),
-    "wsgi-defer": Server("gpool.WSGIServer, defer_accept", lambda: wsgi(defer_accept=True)),
+    "wsgi": Server("gpool.WSGIServer", wsgi, compiled=True),
+    "wsgi-pure": Server("gpool.WSGIServer, not compiled", wsgi),
+    "wsgi-defer": Server(
+        "gpool.WSGIServer, defer_accept", lambda: wsgi(defer_accept=True), compiled=True
+    ),
     "pywsgi": Server("pywsgi", lambda: nodelay(pywsgi_())),
     "pywsgi-gpool": Server("pywsgi + WorkerPool", lambda: nodelay(pywsgi_(spawn=WorkerPool()))),
     "pywsgi-nagle": Server("pywsgi, Nagle on", pywsgi_),

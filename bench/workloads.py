@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.application import MIB
 
 LUA = Path(__file__).parent / "lua"
-WSGI = ("wsgi", "pywsgi", "pywsgi-gpool")
+WSGI = ("wsgi", "wsgi-pure", "pywsgi", "pywsgi-gpool")
 BARE = ("gpool", "gevent", "gevent-pool")  # no HTTP to speak of: what TCP alone costs
 
 
@@ -62,7 +62,7 @@ WORKLOADS = {
     "keep-alive": Workload("hello world, keep-alive", ("floor", *WSGI, "pywsgi-nagle", *BARE)),
     "close": Workload(
         "hello world, one connection a request",
-        ("floor", "wsgi", "wsgi-defer", "pywsgi", "pywsgi-gpool", "gpool-defer", *BARE),
+        ("floor", *WSGI, "wsgi-defer", "gpool-defer", *BARE),
         headers=("Connection: close",),
     ),
     "varied": Workload(
@@ -72,7 +72,7 @@ WORKLOADS = {
     ),
     "pipelined": Workload(
         "hello world, pipelined 16 deep",
-        ("floor", "wsgi", "pywsgi"),
+        ("floor", "wsgi", "wsgi-pure", "pywsgi"),
         script="pipelined.lua",
         latency=False,
     ),
