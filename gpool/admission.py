@@ -22,7 +22,7 @@ to the protocol's server: the methods under "for subclasses".
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from gevent.hub import get_hub
 
@@ -49,6 +49,8 @@ Spawn: TypeAlias = WorkerPool[Any] | int | Literal["default"]
 
 class Admission(AcceptLoop):
     """An accept loop with limits, a pool, and a drain.
+
+    As a context manager it is started, and drained for `stop_timeout` seconds at the end.
 
     Args:
         listener: as in gevent.
@@ -304,6 +306,13 @@ class Admission(AcceptLoop):
             self.close_connection(conn)
         elif conn.state is not ConnState.CLOSED:
             self.kill(conn)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
 
     def errors(self) -> int:
         """Any side. How many handlers, or requests, have raised."""
