@@ -57,7 +57,8 @@ class Admission(AcceptLoop):
         handle: the handler, if the protocol's server takes one.
         backlog: as in gevent.
         spawn: a pool to share, the number of workers, or ``"default"``.
-        new_pool: makes a pool of the server's own, with the number of workers if it is given.
+        max_workers: of the server's own pool, unless `spawn` is a number.
+        max_idle_worker_duration: of the server's own pool.
         max_connections: the most open connections; None for no limit.
         max_conns_per_ip: the same from one address (IPv6: from one /64).
         overflow: see `gpool.overflow`.
@@ -77,7 +78,8 @@ class Admission(AcceptLoop):
         backlog: int | None,
         spawn: Spawn,
         *,
-        new_pool: Callable[[int | None], WorkerPool[Any]],
+        max_workers: int,
+        max_idle_worker_duration: float,
         max_connections: int | None,
         max_conns_per_ip: int | None,
         overflow: Policy,
@@ -107,10 +109,9 @@ class Admission(AcceptLoop):
         if isinstance(spawn, WorkerPool):
             if not spawn.runs_jobs:
                 raise TypeError("spawn must be a WorkerPool without a worker_func")
-        elif spawn == "default":
-            spawn = new_pool(None)
-        elif isinstance(spawn, int):
-            spawn = new_pool(spawn)
+        elif spawn == "default" or isinstance(spawn, int):
+            workers = max_workers if spawn == "default" else spawn
+            spawn = self.new_pool(workers, max_idle_worker_duration)
         else:
             raise TypeError(f"spawn must be a WorkerPool or a number of workers, not {spawn!r}")
         super().__init__(
@@ -126,6 +127,12 @@ class Admission(AcceptLoop):
         )
 
     # ------------------------------------------------------------------ for subclasses
+
+    def new_pool(self, max_workers: int, max_idle_worker_duration: float) -> WorkerPool[Any]:
+        """Any side. The pool of a server that shares none."""
+        return WorkerPool(
+            max_workers=max_workers, max_idle_worker_duration=max_idle_worker_duration
+        )
 
     def connected(self, socket: Any, address: Any) -> Connection:
         """Hub side. What the server calls a connection."""

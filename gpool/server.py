@@ -27,7 +27,7 @@ from gpool.config import seconds
 from gpool.connection import HIJACKED, Connection, ConnState, OnState
 from gpool.errors import HandshakeFailed, Hijacked, PoolClosed
 from gpool.overflow import OVERFLOW_PAUSE, Policy
-from gpool.pool import MAX_IDLE_WORKER_DURATION, MAX_WORKERS, WorkerPool
+from gpool.pool import MAX_IDLE_WORKER_DURATION, MAX_WORKERS
 from gpool.worker import ENDING
 
 __all__ = ["StreamServer"]
@@ -100,18 +100,13 @@ class StreamServer(Admission):
         self._log_all_errors = log_all_errors
         self._handler: Callable[[Any, Any], object] | None = None
 
-        def new_pool(workers: int | None) -> WorkerPool[Any]:
-            return WorkerPool(
-                max_workers=max_workers if workers is None else workers,
-                max_idle_worker_duration=max_idle_worker_duration,
-            )
-
         super().__init__(
             listener,
             handle,
             backlog,
             spawn,
-            new_pool=new_pool,
+            max_workers=max_workers,
+            max_idle_worker_duration=max_idle_worker_duration,
             max_connections=max_connections,
             max_conns_per_ip=max_conns_per_ip,
             overflow=overflow,

@@ -134,19 +134,13 @@ class WSGIServer(Admission):
         self._timer: Any = None
         self._kind = (0, 0, 0)  # of sockets: family, type, protocol
 
-        def new_pool(workers: int | None) -> WorkerPool[Any]:
-            return WorkerPool(
-                Exchange.run,
-                max_workers=max_workers if workers is None else workers,
-                max_idle_worker_duration=max_idle_worker_duration,
-            )
-
         super().__init__(
             listener,
             None,
             backlog,
             spawn,
-            new_pool=new_pool,
+            max_workers=max_workers,
+            max_idle_worker_duration=max_idle_worker_duration,
             max_connections=max_connections,
             max_conns_per_ip=max_conns_per_ip,
             overflow=overflow,
@@ -174,6 +168,14 @@ class WSGIServer(Admission):
         if self._owns_pool and overflow == "reject":  # with "wait", a batch would overtake others
             self.site.fresh_context = self.pool.fresh_context
         self.site.sendfile = ssl_context is None
+
+    def new_pool(self, max_workers: int, max_idle_worker_duration: float) -> WorkerPool[Any]:
+        """Any side. See `Admission`: its items are exchanges."""
+        return WorkerPool(
+            Exchange.run,
+            max_workers=max_workers,
+            max_idle_worker_duration=max_idle_worker_duration,
+        )
 
     # ------------------------------------------------------------------ a connection: Hub side
 
