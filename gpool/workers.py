@@ -219,6 +219,7 @@ class Workers:
         wait = greenlet.switch.__get__(self._hub)  # gevent's would look for a `switch_out` first
         worker_func, on_item_end = self._worker_func, self._on_item_end
         fresh_context, now = self._context.copy, self._clock
+        begins_empty = not len(self._context)
         push, waited = self._ready.append, self._waited
         try:
             while True:
@@ -249,7 +250,11 @@ class Workers:
                     self._report(item)
                 # A parked worker keeps nothing of the item alive, nor what it put into its context.
                 del item
-                worker.gr_context = fresh_context()
+                # If it begins empty, one that is empty is as good as new.
+                context: Any = worker.gr_context
+                if not begins_empty or len(context):
+                    worker.gr_context = fresh_context()
+                del context
                 # Nothing switches from here on: it is ready before anyone learns the result.
                 if chan.state is not BUSY or self._state is not STARTED:
                     return
