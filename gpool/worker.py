@@ -83,9 +83,10 @@ class Worker(greenlet):
 class WorkerChan:
     """The channel of one worker, its greenlet, its state and its last use.
 
-    A parked worker stands among the channel's ``getters`` itself, where `Channel.put` finds it and
-    calls its ``switch``. `Channel.get` would put a `Waiter` there, and make it and a timer that
-    never runs anew for every wait (docs/decisions.md has the measurement).
+    A parked worker stands among the channel's ``getters`` itself, where `Channel.put` would find it
+    and call its ``switch``; a hand-off does that without its detours. `Channel.get` would put a
+    `Waiter` there, and make it and a timer that never runs anew for every wait (docs/decisions.md
+    has the measurements).
 
     Attributes:
         channel: on which the worker is parked.
@@ -95,11 +96,11 @@ class WorkerChan:
         last_use_time: monotonic seconds of its last release.
     """
 
-    __slots__ = ("_put", "channel", "item", "last_use_time", "state", "worker")
+    __slots__ = ("_take", "channel", "item", "last_use_time", "state", "worker")
 
     def __init__(self, hub: Hub, loop: Callable[["WorkerChan"], None]) -> None:
         self.channel: Channel[Any] = Channel()
-        self._put = self.channel.put
+        self._take = self.channel.getters.popleft
         self.worker = Worker(loop, hub)
         self.state = WorkerState.CLAIMED
         self.item: Any = None
@@ -124,12 +125,12 @@ class WorkerChan:
         """
         self.item = item
         self.state = BUSY
-        self._put(None)
+        self._take().switch(None)
 
     def end(self) -> None:
         """Hub side. Switch to a retired worker, which ends; a stray switch may have done so."""
         if self.state is RETIRED:
-            self._put(None)
+            self._take().switch(None)
 
 
 class ReadyList(list[WorkerChan]):
