@@ -3,7 +3,7 @@
 fasthttp's ``workerPool`` for gevent. A bounded number of workers, each a greenlet parked on its
 own channel, wait on a stack. `WorkerPool.serve` takes the one used last, or creates one while
 fewer than `max_workers` run, or answers False; it never blocks. Workers that nobody has needed
-for a while end. A hand-off to a parked worker costs about an eighth of a `gevent.spawn`.
+for a while end. A hand-off to a parked worker costs about a tenth of a `gevent.spawn`.
 
 How workers live is in `gpool.workers`, with its guarantees. This module adds what a user of
 `gevent.pool.Pool` and gevent's servers expect: the whole contract of ``spawn=`` in
