@@ -99,7 +99,6 @@ class StreamServer(Admission):
         self._handshake_timeout = seconds("handshake_timeout", handshake_timeout)
         self._log_all_errors = log_all_errors
         self._handler: Callable[[Any, Any], object] | None = None
-
         super().__init__(
             listener,
             handle,

@@ -11,7 +11,10 @@ flight, `max_connections` the sockets.
       |         v and close     |                           |       v keep-alive?
       paused while full        IDLE <----- take back <------+-- yes | no -> LINGERING | HIJACKED
 
-The modules, in the order of a request: `server` (the only one that knows the whole trip),
-`connection` and below it `wire` (Hub side: one socket), `parking` (deadlines), `request` (bytes to
-environ), `body` (``wsgi.input``), `application` (worker side), `response`, `files`.
+The modules, in the order of a request: `server`, the only one that knows the whole trip; Hub side
+`connection` (states, timeouts), `intake` (bytes to requests), `wire` (one socket), and what they
+use: `tls`, `parking` (deadlines), `request` and `framing` (a head), `queueing` (waiting for a
+worker); worker side `application` (the call), `answer` (its response), `response`, `body`
+(``wsgi.input``), `files`. `site` is what all connections share, `settings`, `template` and
+`access` are what their names say.
 """

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from gpool.wsgi.files import FileWrapper
 from gpool.wsgi.framing import PLAIN, Framing
-from gpool.wsgi.response import KNOWN, NO_BODY_STATUSES, BodyFraming, Length, choose, line_of
+from gpool.wsgi.response import KNOWN, BodyFraming, Length, choose, has_no_body, line_of
 from gpool.wsgi.wire import CLOSE, KEEP, Verdict, Wire
 
 __all__ = [
@@ -61,11 +61,12 @@ NEW, STARTED, SENT, COMPLETE, DONE, HIJACKED = Phase
 class Answer:
     """The response to one request.
 
-    Args:
-        conn: where it goes.
-        framing: what the request's head said.
+    It has no constructor of its own: an `Exchange` is one, and sets what there is from the start;
+    the rest is set by `start_response`, and by the head, before anything reads it.
 
     Attributes:
+        conn: where it goes.
+        framing: what the request's head said.
         status: the application's; empty until it has said one.
         sent: bytes of the body.
     """
@@ -85,19 +86,18 @@ class Answer:
         "status",
     )
 
-    def __init__(self, conn: Wire, framing: Framing) -> None:
-        self.conn = conn
-        self.framing = framing
-        self.status = ""
-        self.sent = 0
-        self._phase = NEW
-        self._length: int | None = None
-        self._own = NONE  # which of the server's headers the application has said itself
-        self._usual = False
-        self._enough = False  # nobody will read more of the body
-        self._lines: list[bytes] = []
-        self._body_framing = BodyFraming.NONE
-        self._verdict = KEEP
+    conn: Wire
+    framing: Framing
+    status: str
+    sent: int
+    _phase: Phase
+    _length: int | None
+    _own: frozenset[str]  # which of the server's headers the application has said itself
+    _usual: bool
+    _enough: bool  # nobody will read more of the body
+    _lines: list[bytes]
+    _body_framing: BodyFraming
+    _verdict: Verdict
 
     def start_response(
         self,
@@ -188,7 +188,7 @@ class Answer:
         else:
             self.sent = size
             self.conn.write(head)
-            self.conn.write(body, self.conn.site.settings.write_buffer)
+            self.conn.write(body, site.settings.write_buffer)
             self._finish(b"")
 
     def _send_iterable(self, result: Iterable[bytes]) -> None:
@@ -326,7 +326,7 @@ class Answer:
 
     def _has_no_body(self) -> bool:
         # Then the length is that of another answer (RFC 9110 section 8.6), which nobody knows.
-        return self.framing.head_only or self.status[:3] in NO_BODY_STATUSES
+        return has_no_body(head_only=self.framing.head_only, status=self.status)
 
     def _complain(self, text: str) -> None:
         if self._verdict is KEEP:

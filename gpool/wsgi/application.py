@@ -31,7 +31,7 @@ from gpool.errors import (
 )
 from gpool.wsgi.answer import COMPLETE, DONE, HIJACKED, NEW, NONE, SENT, STARTED, Answer
 from gpool.wsgi.framing import Environ, Framing
-from gpool.wsgi.response import BodyFraming, canned, line_of
+from gpool.wsgi.response import BodyFraming, body_of, canned, line_of
 from gpool.wsgi.wire import Verdict, Wire
 
 __all__ = ["Exchange"]
@@ -53,8 +53,6 @@ class Exchange(Answer):
     __slots__ = ("environ",)
 
     def __init__(self, conn: Wire, environ: Environ, framing: Framing) -> None:
-        # Written out, not inherited: it is the hot path. What is set later is set in
-        # `start_response` before anything reads it.
         self.conn = conn
         self.framing = framing
         self.environ: Environ | None = environ
@@ -77,7 +75,7 @@ class Exchange(Answer):
 
     # ------------------------------------------------------------------ the request
 
-    def run(self) -> None:  # see below
+    def run(self) -> None:
         """Worker side. Run this request, and what else has come with it.
 
         In one function, since it is the hot path. Requests of a batch share a hand-off, which is a
@@ -147,7 +145,7 @@ class Exchange(Answer):
             self.status = str(status)
             text = "Internal Server Error" if status == 500 else str(error)  # noqa: PLR2004
             only = self.framing.head_only
-            self.sent = 0 if only else len(text) + 1
+            self.sent = 0 if only else len(body_of(text))
             conn.finish(Verdict.LINGER, canned(status, text, conn.site.dates, head_only=only))
         return isinstance(error, GreenletExit) or is_control_c(error)
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from gpool.errors import BadRequest
 from gpool.wsgi.framing import TOKEN, Limits
+from gpool.wsgi.request import NOT_IN_A_FIELD
 
 __all__ = ["NO_BODY", "Body", "BodyReader", "ChunkedBody", "LengthBody", "NoBody", "Source"]
 
@@ -28,14 +29,14 @@ BLOCK = 262_144  # bytes read at a time where all are wanted
 MAX_CHUNK_LINE = 4_096  # bytes of a chunk's size and extensions; arbitrary
 MAX_EXTENSIONS = 16_384  # bytes of extensions in one body; Go's net/http has the same bound
 QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
-NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+NAME = TOKEN.pattern.encode()
 OWS = rb"[\t ]*"
 #: RFC 9112 section 7.1 and 7.1.1; 16 digits are more than any length.
 CHUNK_LINE = re.compile(
     rb"([0-9A-Fa-f]{1,16})((?:%b;%b%b(?:%b=%b(?:%b|%b))?)*)"
     % (OWS, OWS, NAME, OWS, OWS, NAME, QUOTED)
 )
-NOT_IN_A_LINE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+NOT_IN_A_LINE = re.compile(NOT_IN_A_FIELD.pattern.encode())
 
 
 class Body(Protocol):

@@ -247,24 +247,22 @@ class HTTPConnection(Intake):
                     self._out_size += len(data)
                     self.state = IDLE
                     return
-                self._send(data)
-                self.settle(verdict)
-                return
-            sent = 0
-            try:
-                sent = self._socket.send(data)
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.peer = Peer.GONE
-            if sent == len(data) and self.peer is OPEN:
-                self.state = IDLE
-                deadlines = self.site.deadlines
-                self.deadline = deadlines.usual
-                if not 0 < self.slot <= deadlines.usual_slot:
-                    deadlines.set(self, self.site.settings.keepalive_timeout)
-                return
-            data = memoryview(data)[sent:]
+            else:
+                sent = 0
+                try:
+                    sent = self._socket.send(data)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    self.peer = Peer.GONE
+                if sent == len(data) and self.peer is OPEN:
+                    self.state = IDLE
+                    deadlines = self.site.deadlines
+                    self.deadline = deadlines.usual
+                    if not 0 < self.slot <= deadlines.usual_slot:
+                        deadlines.set(self, self.site.settings.keepalive_timeout)
+                    return
+                data = memoryview(data)[sent:]
         self._request_deadline = inf
         self._send(data)
         self.settle(verdict)
@@ -276,7 +274,7 @@ class HTTPConnection(Intake):
             self._end_body(body)
             body = None
         if verdict is Verdict.RESET:
-            self._out.clear()
+            self._drop_out()
         if self.peer is Peer.GONE:
             self._end(Verdict.CLOSE)
         elif self._out:
@@ -332,7 +330,7 @@ class HTTPConnection(Intake):
         self.site.deadlines.drop(self)
         self.buffer = b""
         self.body = self._pending = None
-        self._out.clear()
+        self._drop_out()
         super().close()
 
     def drain(self) -> None:

@@ -21,7 +21,7 @@ from gpool.wsgi.application import Exchange
 from gpool.wsgi.body import Body, BodyReader, ChunkedBody, LengthBody
 from gpool.wsgi.framing import CHUNKED, PLAIN, Environ, Framing
 from gpool.wsgi.request import check_beginning
-from gpool.wsgi.response import canned
+from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.site import Site
 from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
 
@@ -191,7 +191,7 @@ class Intake(Wire):
         self._send(canned(status, text, self.site.dates, *extra, head_only=head_only))
         if self.site.access is not None:
             known = environ or {"REMOTE_ADDR": self.remote[0]}
-            sent = 0 if head_only else len(text) + 1
+            sent = 0 if head_only else len(body_of(text))
             self.site.access.add(known, str(status), sent, time())
         self.settle(Verdict.LINGER)
 

@@ -2,8 +2,7 @@
 
 A head is read in one go, when its empty line has arrived. RFC 9112 sections 2 to 7 say what is
 well-formed; wherever they leave a choice between repairing and refusing, it is refused, since two
-servers that repair differently are what request smuggling is made of. How the body ends is decided
-in one function (`framing_of`), in the numbered steps of section 6.3.
+servers that repair differently are what request smuggling is made of.
 
 Guarantees: whatever the bytes, the answer is a `Framing` or a `BadRequest` with its status; what
 is well-formed is read the same however it arrived; the environ has the application's keys only,
@@ -21,7 +20,6 @@ from gpool.errors import BadRequest
 from gpool.wsgi.framing import PLAIN, SMALL, TOKEN, Environ, Framing, Limits, framing_of
 
 __all__ = ["NOT_IN_A_FIELD", "Heads", "check_beginning"]
-
 
 NOT_IN_A_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
 HOST = re.compile(

@@ -25,14 +25,15 @@ from gpool.wsgi.request import NOT_IN_A_FIELD
 
 __all__ = [
     "KNOWN",
-    "NO_BODY_STATUSES",
     "BodyFraming",
     "Dates",
     "Header",
     "Length",
+    "body_of",
     "canned",
     "check_status",
     "choose",
+    "has_no_body",
     "line_of",
 ]
 
@@ -148,7 +149,7 @@ class Dates:
         self.tick()
 
     def tick(self) -> None:
-        """Hub side. A second has passed."""
+        """Any side. Take the Date anew, at least once a second."""
         self._date = f"Date: {format_date_time(time())}\r\n".encode("latin-1")
         self.prefixes.clear()
 
@@ -192,6 +193,11 @@ class BodyFraming(Enum):
     CLOSE = auto()  # where the connection ends
 
 
+def has_no_body(*, head_only: bool, status: str) -> bool:
+    """Whether a response is one of those that never have a body (RFC 9110 section 6.4.1)."""
+    return head_only or status[:3] in NO_BODY_STATUSES
+
+
 def choose(*, head_only: bool, status: str, length: int | None, http11: bool) -> BodyFraming:
     """Decide how the body is framed (RFC 9112 section 6.3).
 
@@ -201,13 +207,18 @@ def choose(*, head_only: bool, status: str, length: int | None, http11: bool) ->
         length: of the body, if it is known.
         http11: whether the client knows chunks.
     """
-    if head_only or status[:3] in NO_BODY_STATUSES:
+    if has_no_body(head_only=head_only, status=status):
         return BodyFraming.NONE  # step 1
     if length is not None:
         return BodyFraming.LENGTH  # steps 5 and 6
     if http11:
         return BodyFraming.CHUNKED  # step 4
     return BodyFraming.CLOSE  # step 8
+
+
+def body_of(text: str) -> bytes:
+    """The body of an answer of the server's own."""
+    return f"{text}\n".encode("latin-1", "replace")
 
 
 def canned(status: int, text: str, dates: Dates, *extra: bytes, head_only: bool = False) -> bytes:
@@ -221,7 +232,7 @@ def canned(status: int, text: str, dates: Dates, *extra: bytes, head_only: bool 
         head_only: whether the request was a HEAD.
     """
     line = f"{status} {REASONS.get(status, '')}"
-    body = f"{text}\n".encode("latin-1", "replace")
+    body = body_of(text)
     return b"".join(
         (
             dates.prefixes.get(line) or dates.prefix(line),

@@ -10,7 +10,6 @@ served first come, first served; a drain answers what has begun.
 """
 
 import _socket
-import logging
 import ssl
 from time import time
 from types import NoneType
@@ -32,15 +31,13 @@ from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.queueing import RequestQueue
 from gpool.wsgi.request import Heads
-from gpool.wsgi.response import canned
+from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.settings import Settings, unknown
 from gpool.wsgi.site import Application, Site
 from gpool.wsgi.template import template
 from gpool.wsgi.tls import TLSConnection
 
 __all__ = ["WSGIServer"]
-
-logger = logging.getLogger("gpool.wsgi")
 
 SOFTWARE = f"gpool/{__version__}"
 MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB and what it runs
@@ -133,7 +130,6 @@ class WSGIServer(Admission):
         # What runs.
         self._timer: Any = None
         self._kind = (0, 0, 0)  # of sockets: family, type, protocol
-
         super().__init__(
             listener,
             None,
@@ -206,7 +202,7 @@ class WSGIServer(Admission):
         """Hub side. See `Admission`."""
         status, text = ANSWERS[reason]
         if self.site.access is not None:
-            self.site.access.add({}, str(status), len(text) + 1, time())
+            self.site.access.add({}, str(status), len(body_of(text)), time())
         return canned(status, text, self.site.dates, RETRY_AFTER)
 
     def has_room(self) -> bool:

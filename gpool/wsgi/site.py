@@ -108,7 +108,7 @@ class Site:
         self.known = heads.whole.get
 
     def tick(self) -> None:
-        """Any side. A second has passed, or the server stops."""
+        """Hub side. A `gpool.wsgi.parking.TICK` has passed."""
         self.dates.tick()
         self.deadlines.sweep()
         if self.access is not None:

@@ -9,6 +9,7 @@ the client (close_notify) before the end of TCP.
 """
 
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,14 @@ from gpool.wsgi.site import Site
 from gpool.wsgi.wire import READ, WRITE, Verdict
 
 __all__ = ["TLSConnection", "TLSSocket"]
+
+
+def at_once(call: Callable[[Any], Any], argument: Any) -> Any:
+    """Any side. Call a method of a TLS socket, which says in its own way that it would block."""
+    try:
+        return call(argument)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        raise BlockingIOError from None
 
 
 class TLSSocket:
@@ -62,26 +71,17 @@ class TLSSocket:
 
     def recv(self, size: int) -> bytes:
         """Any side. Receive."""
-        try:
-            data: bytes = self.tls.recv(size)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
+        data: bytes = at_once(self.tls.recv, size)
         return data
 
     def recv_into(self, view: Any) -> int:
         """Any side. Receive."""
-        try:
-            count: int = self.tls.recv_into(view)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
+        count: int = at_once(self.tls.recv_into, view)
         return count
 
     def send(self, data: Any) -> int:
         """Any side. Send."""
-        try:
-            sent: int = self.tls.send(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
+        sent: int = at_once(self.tls.send, data)
         if not sent and data:
             raise BlockingIOError  # gevent's way to say it
         return sent

@@ -46,9 +46,6 @@ class Verdict(Enum):
 KEEP, CLOSE = Verdict.KEEP, Verdict.CLOSE
 
 
-KEEP, CLOSE = Verdict.KEEP, Verdict.CLOSE
-
-
 class Peer(Enum):
     """What is known of the client."""
 
@@ -169,9 +166,13 @@ class Wire(Connection):
             pass
         except OSError:
             self.peer = Peer.GONE
-            out.clear()
-            self._out_size = 0
+            self._drop_out()
         return taken
+
+    def _drop_out(self) -> None:
+        # Any side. Nobody will take what was kept.
+        self._out.clear()
+        self._out_size = 0
 
     # ------------------------------------------------------------------ the watcher
 
