@@ -30,7 +30,7 @@ class ConnState(State):
 
     NEW = auto()  # accepted, nothing has come
     READING = auto()  # HTTP: part of a request is there
-    QUEUED = auto()  # HTTP: a request is there, and waits for a worker
+    QUEUED = auto()  # HTTP: no worker was free for its request, which waits for one
     ACTIVE = auto()  # a worker serves it
     WRITING = auto()  # HTTP: the rest of a response is on its way, without a worker
     IDLE = auto()  # waits for the next request; a drain closes it at once
@@ -42,24 +42,13 @@ class ConnState(State):
 _ENDS = (ConnState.LINGERING, ConnState.CLOSED)
 
 MOVES: dict[ConnState, tuple[ConnState, ...]] = {
-    ConnState.NEW: (
-        ConnState.READING,
-        ConnState.QUEUED,
-        ConnState.ACTIVE,
-        ConnState.WRITING,
-        *_ENDS,
-    ),
-    ConnState.READING: (
-        ConnState.IDLE,
-        ConnState.QUEUED,
-        ConnState.ACTIVE,
-        ConnState.WRITING,
-        *_ENDS,
-    ),
+    ConnState.NEW: (ConnState.READING, ConnState.ACTIVE, ConnState.WRITING, *_ENDS),
+    ConnState.READING: (ConnState.IDLE, ConnState.ACTIVE, ConnState.WRITING, *_ENDS),
     ConnState.QUEUED: (ConnState.ACTIVE, ConnState.WRITING, *_ENDS),
     ConnState.ACTIVE: (
         ConnState.IDLE,
         ConnState.READING,
+        ConnState.QUEUED,
         ConnState.WRITING,
         ConnState.HIJACKED,
         *_ENDS,
@@ -67,7 +56,6 @@ MOVES: dict[ConnState, tuple[ConnState, ...]] = {
     ConnState.WRITING: (ConnState.IDLE, ConnState.READING, *_ENDS),
     ConnState.IDLE: (
         ConnState.READING,
-        ConnState.QUEUED,
         ConnState.ACTIVE,
         ConnState.WRITING,
         ConnState.HIJACKED,

@@ -1,7 +1,8 @@
 """States are enums, and a table says which may follow which.
 
-The table is the documentation; `moved` enforces it. Only the two states that a worker changes on
-every item are written without it (`gpool.workers`).
+The table is the documentation; `moved` enforces it. Only what changes on the hot path is written
+without it: the two states of a worker with every item (`gpool.workers`), and those of an HTTP
+connection with every request, ACTIVE and IDLE (`gpool.wsgi.connection`).
 """
 
 from collections.abc import Mapping

@@ -219,7 +219,7 @@ class HTTPConnection(Intake):
 
     def _write_then(self, verdict: Verdict) -> None:
         """Any side. Let the Hub send the rest."""
-        self.state = WRITING
+        self.move(WRITING)
         self._verdict = verdict
         self._watch(WRITE)
         self.site.deadlines.set(self, self.site.settings.write_timeout)
@@ -293,7 +293,7 @@ class HTTPConnection(Intake):
         # The application has left some, or, with `_pending`, answers have left in between.
         self._decoded = b""
         self._searched = 0
-        self.state = READING
+        self.move(READING)
         self.site.deadlines.set(self, self.site.settings.body_timeout)
         self._watch(READ)
         if self.buffer or self.peer is not OPEN:
@@ -312,7 +312,7 @@ class HTTPConnection(Intake):
         if verdict is Verdict.LINGER and self.peer is OPEN:
             self._unwatch()
             self.site.deadlines.drop(self)
-            self.state = LINGERING
+            self.move(LINGERING)
             self.site.lingering.close(self._socket, b"", self)
             return
         if verdict is Verdict.RESET:

@@ -98,7 +98,7 @@ class Intake(Wire):
             check_beginning(buffer, self._searched, self.site.settings.limits)
         self._searched = max(len(buffer) - 3, 0)
         if self.state is not READING and buffer:
-            self.state = READING
+            self.move(READING)
             self.site.deadlines.set(self, self.site.settings.header_timeout)
 
     def _start(self, environ: Environ, framing: Framing) -> Exchange:
@@ -141,7 +141,8 @@ class Intake(Wire):
         pieces.append(piece)
         size = sum(map(len, pieces))
         if not body.done and size <= self.site.settings.body_buffer:
-            self.state = READING
+            if self.state is not READING:
+                self.move(READING)
             self.site.deadlines.set(self, self.site.settings.body_timeout)
             return None
         self._pending = None

@@ -255,7 +255,7 @@ class WSGIServer(Admission):
         if exchange is None:  # it has waited for too long
             exchange = self._queue.drop(conn)
         elif self._policy == "wait" and self._queue.add(conn, exchange):
-            conn.state = ConnState.QUEUED
+            conn.move(ConnState.QUEUED)
             self.site.deadlines.set(conn, self._settings.queue_timeout)
             return
         self.count_refusal(conn, Refusal.FULL)

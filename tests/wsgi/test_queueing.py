@@ -6,7 +6,7 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from gpool import WorkerPool
+from gpool import ConnState, WorkerPool
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.queueing import RequestQueue
 from gpool.wsgi.server import WSGIServer
@@ -218,6 +218,7 @@ def test_requests_that_waited_are_served_in_their_order(count):
         for number, (ours, _) in enumerate(pairs):
             ours._sock.setblocking(False)
             conn = HTTPConnection(ours._sock, ("", 0), server.site)
+            conn.move(ConnState.ACTIVE)  # as when a request is taken out of the buffer
             request = exchange(conn, GET.replace(b"/ ", b"/%d " % number))
             if not server.site.serve(request):
                 server.site.no_worker(conn, request)
