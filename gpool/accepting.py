@@ -122,6 +122,7 @@ class AcceptLoop(server.StreamServer):
             at_least("backlog", backlog, 1)
         kind("defer_accept", defer_accept, bool, "True or False")
         self._reuse_port = kind("reuse_port", reuse_port, bool, "True or False")
+        self._bound_here = False  # or else others may have the listener too
         self._file: tuple[str, int] | None = None  # of a unix socket that was bound here
         self._defer_accept = defer_accept
         self._accepting = Accepting.STOPPED
@@ -144,6 +145,7 @@ class AcceptLoop(server.StreamServer):
         if self.closed:
             self.socket = bind(self.family, self.address, self.backlog, reuse_port=self._reuse_port)
             self.family, self.address = self.socket.family, self.socket.getsockname()
+            self._bound_here = True
             self._file = made(self.family, self.address)
         super().init_socket()
         # A socket that was passed in may be a blocking one; accepting on it would stop the Hub.

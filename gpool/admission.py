@@ -21,12 +21,13 @@ to the protocol's server: the methods under "for subclasses".
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Literal, Self, TypeAlias
 
 from gevent.hub import get_hub
 
-from gpool.accepting import NODELAY_IS_INHERITED, Accepting, AcceptLoop
+from gpool.accepting import NODELAY_IS_INHERITED, AcceptLoop
 from gpool.config import seconds
 from gpool.connection import Connection, ConnState, OnState
 from gpool.hijacks import Hijacks
@@ -107,8 +108,7 @@ class Admission(AcceptLoop):
         # The pool.
         self._owns_pool = not isinstance(spawn, WorkerPool)
         if isinstance(spawn, WorkerPool):
-            if not spawn.runs_jobs:
-                raise TypeError("spawn must be a WorkerPool without a worker_func")
+            self.check_pool(spawn)
         elif spawn == "default" or isinstance(spawn, int):
             workers = max_workers if spawn == "default" else spawn
             spawn = self.new_pool(workers, max_idle_worker_duration)
@@ -134,6 +134,15 @@ class Admission(AcceptLoop):
             max_workers=max_workers, max_idle_worker_duration=max_idle_worker_duration
         )
 
+    def check_pool(self, pool: WorkerPool[Any]) -> None:
+        """Any side. Check a pool that is to be shared.
+
+        Raises:
+            TypeError: it cannot serve what this server gives it.
+        """
+        if not pool.runs_jobs:
+            raise TypeError("spawn must be a WorkerPool without a worker_func")
+
     def connected(self, socket: Any, address: Any) -> Connection:
         """Hub side. What the server calls a connection."""
         return Connection(socket, address)
@@ -157,6 +166,12 @@ class Admission(AcceptLoop):
     def kill(self, conn: Connection) -> None:
         """Hub side. A drain is over: end `conn`, whatever it does."""
         raise NotImplementedError
+
+    # ------------------------------------------------------------------ several servers
+
+    def share_limits(self, other: "Admission") -> None:
+        """Any side. From now on, count connections together with `other`; before `start`."""
+        self._limits = other._limits
 
     # ------------------------------------------------------------------ admission: Hub side
 
@@ -232,8 +247,6 @@ class Admission(AcceptLoop):
         self._limits.release(conn.address)
         if self._waited.conditions:
             self._waited.changed()
-        if self._accepting is Accepting.HELD:
-            self.resume_accepting()
 
     def enter(self, conn: Connection, state: ConnState) -> None:
         """Any side. Move `conn` to `state`, and tell `on_state`."""
@@ -262,6 +275,7 @@ class Admission(AcceptLoop):
         """Any side. Accept, unless those in the backlog wait for a connection to close."""
         if self.overflow.state is WAITING and self._limits.full():
             self.hold_accepting()
+            self._limits.when_room(self.resume_accepting)
         else:
             super().start_accepting()
 
@@ -286,6 +300,7 @@ class Admission(AcceptLoop):
             timeout: seconds at most, 0 or more; `stop_timeout` by default.
         """
         timeout = seconds("timeout", self.stop_timeout if timeout is None else timeout, zero=True)
+        self._accept_rest()
         self.close()
         for conn in tuple(self._connections):
             self.end(conn)
@@ -295,6 +310,15 @@ class Admission(AcceptLoop):
         if self._owns_pool:
             self.pool.stop()
             self.pool.join(KILL_TIMEOUT)
+
+    def _accept_rest(self) -> None:
+        # Who is in the backlog of a listener that nobody else has would get a reset.
+        if self.started and self._bound_here:
+            for _ in range(self.backlog):
+                accepted = self.do_read()
+                if accepted is None:
+                    break
+                self.do_handle(*accepted)
 
     def _close_all(self) -> None:
         # Worker side.
@@ -324,6 +348,10 @@ class Admission(AcceptLoop):
     def errors(self) -> int:
         """Any side. How many handlers, or requests, have raised."""
         return self._errors
+
+    def connections_by_state(self) -> dict[str, int]:
+        """Any side. How many of the open connections are in which state, by its name."""
+        return Counter(conn.state.name for conn in self._connections)
 
     def stats(self) -> ServerStats:
         """Any side. A frozen snapshot of the counts; `pool.stats` has the workers'."""

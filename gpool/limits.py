@@ -9,6 +9,7 @@ Guarantee: the counts are those of the connections admitted and not yet released
 without connections takes no memory.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from socket import AF_INET6, inet_pton
 from typing import Any
@@ -58,7 +59,7 @@ class ConnectionLimits:
         max_conns_per_ip: from one `network`, 1 or more; None for no limit.
     """
 
-    __slots__ = ("_by_network", "max_connections", "max_conns_per_ip", "open")
+    __slots__ = ("_by_network", "_waiting", "max_connections", "max_conns_per_ip", "open")
 
     def __init__(
         self, max_connections: int | None = None, max_conns_per_ip: int | None = None
@@ -67,6 +68,7 @@ class ConnectionLimits:
         self.max_conns_per_ip = optional_at_least("max_conns_per_ip", max_conns_per_ip, 1)
         self.open = 0
         self._by_network: dict[bytes | str, int] = {}
+        self._waiting: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"<ConnectionLimits open={self.open} networks={len(self._by_network)}>"
@@ -74,6 +76,11 @@ class ConnectionLimits:
     def full(self) -> bool:
         """Any side. Whether `max_connections` are open."""
         return self.max_connections is not None and self.open >= self.max_connections
+
+    def when_room(self, callback: Callable[[], object]) -> None:
+        """Any side. Have `callback` called once, when a connection is released."""
+        if callback not in self._waiting:
+            self._waiting.append(callback)
 
     def admit(self, address: Any) -> Refusal | None:
         """Hub side. Count a new connection from `address`, or say why not."""
@@ -92,9 +99,14 @@ class ConnectionLimits:
     def release(self, address: Any) -> None:
         """Any side. An admitted connection from `address` is closed."""
         self.open -= 1
-        if self.max_conns_per_ip is None:
-            return
-        peer = network(address)
+        if self.max_conns_per_ip is not None:
+            self._release_network(network(address))
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for callback in waiting:
+                callback()
+
+    def _release_network(self, peer: bytes | str | None) -> None:
         if peer is None:
             return
         count = self._by_network[peer] - 1

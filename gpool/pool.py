@@ -258,6 +258,10 @@ class WorkerPool(Workers, Generic[Item]):
         """Whether the pool has no `worker_func`, so that `spawn` works and items are jobs."""
         return self._runs_jobs
 
+    def runs(self, worker_func: Callable[..., object]) -> bool:
+        """Any side. Whether its workers call `worker_func`."""
+        return not self._runs_jobs and self._worker_func is worker_func
+
     @property
     def state(self) -> PoolState:
         """Whether the pool takes items."""

@@ -49,6 +49,7 @@ LADDER = [
     "wsgi.tls",
     "wsgi.queueing",
     "wsgi.server",
+    "hosting",
     "__init__",
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from time import time
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from gpool.config import choice
 from gpool.log import QuietLog
 from gpool.wsgi.framing import Environ
 
-__all__ = ["FORMATS", "AccessLog", "LogFormat"]
+__all__ = ["FORMATS", "AccessLog", "LogFormat", "Observer", "Observers"]
 
 LogFormat: TypeAlias = Literal["combined", "json"]
 logger = logging.getLogger("gpool.wsgi")
@@ -41,6 +41,37 @@ FIELDS = (
     "HTTP_USER_AGENT",
     "HTTP_HOST",
 )
+
+
+class Observer(Protocol):
+    """What is told of each answer: the access log, counts, gunicorn's hooks."""
+
+    def add(self, environ: Environ, status: str, sent: int, started: float) -> None:
+        """Any side. An answer is done; see `AccessLog.add`. Must not block, nor raise."""
+
+    def flush(self) -> None:
+        """Any side. Called now and then, and at the end."""
+
+
+class Observers:
+    """Several observers as one.
+
+    Args:
+        observers: in the order in which they are told.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def add(self, environ: Environ, status: str, sent: int, started: float) -> None:
+        """Any side. Tell all."""
+        for observer in self._observers:
+            observer.add(environ, status, sent, started)
+
+    def flush(self) -> None:
+        """Any side. Tell all."""
+        for observer in self._observers:
+            observer.flush()
 
 
 class AccessLog:

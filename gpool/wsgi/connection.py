@@ -334,11 +334,23 @@ class HTTPConnection(Intake):
         super().close()
 
     def drain(self) -> None:
-        """Hub side. The server stops: answer what has come already, and wait for nothing."""
+        """Hub side. The server stops: answer what has come, and what may be on its way."""
         if self.state in (NEW, IDLE) and not self.buffer and self._socket is not None:
             self.ready()
             if self.state in (NEW, IDLE):
-                self.site.closed(self)
+                self._close_when_quiet()
+
+    def _close_when_quiet(self) -> None:
+        # A client that has just connected, or got an answer, may have sent a request that is not
+        # here yet; a close would lose it.
+        settings, deadlines = self.site.settings, self.site.deadlines
+        timeout = settings.header_timeout if self.state is NEW else settings.keepalive_timeout
+        quiet = 0.0 if timeout == inf else deadlines.now - (self.deadline - timeout)
+        left = settings.keepalive_min_timeout - quiet
+        if left > 0:
+            deadlines.set(self, left)
+        else:
+            self.site.closed(self)
 
     def expired(self) -> None:
         """Hub side. The deadline is over."""

@@ -25,7 +25,7 @@ from gpool.limits import Refusal
 from gpool.overflow import OVERFLOW_PAUSE, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
 from gpool.version import __version__
-from gpool.wsgi.access import FORMATS, AccessLog, LogFormat
+from gpool.wsgi.access import FORMATS, AccessLog, LogFormat, Observer, Observers
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.parking import TICK
@@ -37,7 +37,7 @@ from gpool.wsgi.site import Application, Site
 from gpool.wsgi.template import template
 from gpool.wsgi.tls import TLSConnection
 
-__all__ = ["WSGIServer"]
+__all__ = ["WSGIServer", "request_pool"]
 
 SOFTWARE = f"gpool/{__version__}"
 MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB and what it runs
@@ -56,6 +56,21 @@ ANSWERS = {
 }
 
 
+def request_pool(
+    max_workers: int = MAX_WORKERS,
+    max_idle_worker_duration: float = MAX_IDLE_WORKER_DURATION,
+) -> WorkerPool[Any]:
+    """Make a pool for several `WSGIServer`s, which then start and stop no pool themselves.
+
+    Args:
+        max_workers: the most requests that all of them serve at once, 1 or more.
+        max_idle_worker_duration: seconds after which an unused worker ends.
+    """
+    return WorkerPool(
+        Exchange.run, max_workers=max_workers, max_idle_worker_duration=max_idle_worker_duration
+    )
+
+
 class WSGIServer(Admission):
     """A server for WSGI applications: gevent's `gevent.pywsgi.WSGIServer`, on the worker pool.
 
@@ -67,7 +82,8 @@ class WSGIServer(Admission):
             listening socket.
         application: PEP 3333's callable.
         backlog: how many connections the kernel queues; its maximum by default.
-        spawn: a `WorkerPool` to share with other servers, or the number of workers.
+        spawn: a `WorkerPool` to share with other servers, or the number of workers. A
+            `request_pool` serves several WSGI servers as cheaply as one of their own.
         max_workers: the most requests served at once, 1 or more.
         max_idle_worker_duration: seconds after which an unused worker ends.
         max_connections: the most open connections; None for no limit.
@@ -84,7 +100,7 @@ class WSGIServer(Admission):
         log_format: ``"combined"`` (Apache's) or ``"json"``.
         ssl_context: for HTTPS. In a program that is not monkey-patched, gevent's.
         settings: times and sizes, see `gpool.wsgi.settings.Settings`: `header_timeout`,
-            `keepalive_timeout`, `body_timeout`, `write_timeout`, `request_timeout`,
+            `keepalive_timeout`, `keepalive_min_timeout`, `body_timeout`, `write_timeout`, `request_timeout`,
             `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`, `cancel_on_disconnect`,
             `max_request_line`, `max_headers`, `max_header_size`, `max_head_size`,
             `max_body_size`.
@@ -146,7 +162,8 @@ class WSGIServer(Admission):
             on_state=None,
         )
         self._queue = RequestQueue(self.pool, self._settings.max_queue, HTTPConnection.run)
-        self._give = self.pool.serve if self._owns_pool else self._give_to_shared_pool
+        serves_requests = self.pool.runs(Exchange.run)
+        self._give = self.pool.serve if serves_requests else self._give_to_shared_pool
         self.site = Site(
             application,
             self._settings,
@@ -160,18 +177,24 @@ class WSGIServer(Admission):
             hijacked=self._hijacked,
         )
         if log is not None:
-            self.site.access = AccessLog(log, log_format)
-        if self._owns_pool and overflow == "reject":  # with "wait", a batch would overtake others
+            self.observe(AccessLog(log, log_format))
+        if serves_requests and overflow == "reject":  # with "wait", a batch would overtake others
             self.site.fresh_context = self.pool.fresh_context
         self.site.sendfile = ssl_context is None
 
     def new_pool(self, max_workers: int, max_idle_worker_duration: float) -> WorkerPool[Any]:
-        """Any side. See `Admission`: its items are exchanges."""
-        return WorkerPool(
-            Exchange.run,
-            max_workers=max_workers,
-            max_idle_worker_duration=max_idle_worker_duration,
-        )
+        """Any side. See `Admission`."""
+        return request_pool(max_workers, max_idle_worker_duration)
+
+    def check_pool(self, pool: WorkerPool[Any]) -> None:
+        """Any side. See `Admission`."""
+        if not pool.runs(Exchange.run):
+            super().check_pool(pool)
+
+    def observe(self, observer: Observer) -> None:
+        """Any side. Have `observer` told of each answer, as the access log is."""
+        access = self.site.access
+        self.site.access = observer if access is None else Observers(access, observer)
 
     # ------------------------------------------------------------------ a connection: Hub side
 

@@ -22,6 +22,8 @@ class Settings:
         header_timeout: seconds from the first byte of a request until its head is there, and
             from the start of a connection until its first byte.
         keepalive_timeout: seconds that a connection may be idle.
+        keepalive_min_timeout: seconds that a connection may be idle although the server stops: who
+            has just got an answer may be sending the next request.
         body_timeout: seconds without a byte of a request's body.
         write_timeout: seconds in which the client takes nothing of a response.
         request_timeout: seconds that the application has for one request.
@@ -35,6 +37,7 @@ class Settings:
 
     header_timeout: float = 10.0
     keepalive_timeout: float = 75.0  # nginx's
+    keepalive_min_timeout: float = 1.0  # nginx's idea; a round trip, and some time to turn round
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     request_timeout: float = inf
@@ -64,7 +67,8 @@ class Settings:
                 continue
             value = values.pop(one.name)
             if one.name.endswith("_timeout"):
-                checked[one.name] = inf if value is None else seconds(one.name, value)
+                zero = one.name == "keepalive_min_timeout"
+                checked[one.name] = inf if value is None else seconds(one.name, value, zero=zero)
             elif one.name == "cancel_on_disconnect":
                 checked[one.name] = kind(one.name, value, bool, "True or False")
             else:

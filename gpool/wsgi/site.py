@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from gpool.lingering import Lingering
-from gpool.wsgi.access import AccessLog
+from gpool.wsgi.access import Observer
 from gpool.wsgi.framing import Environ
 from gpool.wsgi.parking import Deadlines
 from gpool.wsgi.request import Heads
@@ -37,7 +37,7 @@ class Site:
             None for the exchange when it has waited for too long.
         closed: called with a connection that is to be closed.
         hijacked: called with a connection that the application has taken.
-        access: the log of answers, None for none.
+        access: what is told of each answer: the access log, or more; None for nothing.
         keep_alive: whether connections may stay; not during a drain.
         sendfile: whether the kernel may send files; not with TLS.
         errors: how many requests the application has failed.
@@ -96,7 +96,7 @@ class Site:
         self.deadlines = Deadlines(settings.keepalive_timeout)
         self.read_with(Heads(settings.limits, {}))
         self.fresh_context: Callable[[], Any] | None = None
-        self.access: AccessLog | None = None
+        self.access: Observer | None = None
         self.keep_alive = True
         self.errors = 0
         self.sendfile = True

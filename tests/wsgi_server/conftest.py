@@ -109,6 +109,7 @@ def serve(site: Site) -> Iterator[Callable[..., Any]]:
     servers: list[Any] = []
 
     def start(application: Any = None, listener: Any = ("127.0.0.1", 0), **settings: Any) -> Any:
+        settings.setdefault("keepalive_min_timeout", 0)
         server: Any = WSGIServer(listener, application or site, **settings)
         server.clock = Clock()
         server.site.deadlines._clock = server.clock

@@ -42,6 +42,54 @@ def test_new_and_idle_connections_are_closed_at_once(serve, visit, served):
     assert server.stats().open == 0
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_who_was_just_there_may_send_a_request_although_the_server_stops(serve, visit, served):
+    server = serve(keepalive_min_timeout=1)
+    client = visit(server)
+    if served:
+        assert client.ask().status == 200
+    until(lambda: server.stats().open == 1)
+    stopping = drain(server)
+    answer = client.ask("/last")
+    assert (answer.body, answer.headers["connection"]) == (b"/last", "close")
+    client.close()
+    stopping.get()
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_who_was_just_there_and_sends_nothing_is_closed_all_the_same(serve, visit, served):
+    server = serve(keepalive_min_timeout=1)
+    client = visit(server)
+    if served:
+        assert client.ask().status == 200
+    until(lambda: server.stats().open == 1)
+    stopping = drain(server)
+    lapse(server, 1)
+    assert client.rest() == b""
+    stopping.get()
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_who_was_silent_for_a_while_is_closed_at_once(serve, visit, served):
+    server = serve(keepalive_min_timeout=1)
+    client = visit(server)
+    if served:
+        assert client.ask().status == 200
+    until(lambda: server.stats().open == 1)
+    lapse(server, 2)
+    server.stop(LONG)
+    assert client.rest() == b""
+
+
+def test_who_is_in_the_backlog_when_the_server_stops_is_served(serve, visit):
+    server = serve(keepalive_min_timeout=1)
+    server.stop_accepting()
+    client = visit(server).send(request("/waited"))
+    server.start_accepting()
+    server.stop(LONG)  # the loop has had no turn to accept
+    assert client.answer().body == b"/waited"
+
+
 def test_who_connects_during_a_drain_is_turned_away(serve, site, visit):
     server = serve()
     client = visit(server).send(request("/hold"))
