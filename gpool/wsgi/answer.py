@@ -31,6 +31,8 @@ __all__ = [
     "NONE",
     "SENT",
     "STARTED",
+    "TAKEN",
+    "UPGRADED",
     "Answer",
     "Phase",
 ]
@@ -42,6 +44,7 @@ OptExcInfo: TypeAlias = (
 )
 NONE: frozenset[str] = frozenset()
 LARGE = 65_536  # bytes of a body above which it is not copied behind its head
+GOODBYE = 2.0  # seconds for a client to answer the end of its WebSocket; lingering's time
 
 
 class Phase(Enum):
@@ -53,9 +56,11 @@ class Phase(Enum):
     COMPLETE = auto()  # all of it is sent, or on its way; the application is not over
     DONE = auto()  # nothing more can be sent
     HIJACKED = auto()  # the application has the connection
+    UPGRADED = auto()  # the same, until its call is over
 
 
-NEW, STARTED, SENT, COMPLETE, DONE, HIJACKED = Phase
+NEW, STARTED, SENT, COMPLETE, DONE, HIJACKED, UPGRADED = Phase
+TAKEN = (HIJACKED, UPGRADED)
 
 
 class Answer:
@@ -112,9 +117,9 @@ class Answer:
             TypeError: `status` or `headers` are of the wrong type.
             ValueError: they cannot be sent.
         """
-        if self._phase is HIJACKED:
-            return self.write  # flask-sock answers after the WebSocket is over
         if self._phase is not NEW:
+            if self._phase in TAKEN:
+                return self.write  # flask-sock answers after the WebSocket is over
             try:
                 self._start_again(exc_info)
             finally:
@@ -192,7 +197,8 @@ class Answer:
             self._finish(b"")
 
     def _send_iterable(self, result: Iterable[bytes]) -> None:
-        if self._phase is HIJACKED:
+        if self._phase in TAKEN:
+            self._end()
             return
         if type(result) is FileWrapper and self._send_file(result):
             return
@@ -212,7 +218,7 @@ class Answer:
             data = self._framed(block)
             if data:
                 self.conn.write(data)
-        else:
+        elif self._phase not in TAKEN:
             raise AssertionError("start_response must be called before the first block")
 
     def write(self, block: bytes) -> None:
@@ -226,7 +232,7 @@ class Answer:
             raise TypeError(f"a block must be bytes, not {block!r}")
         if self._phase in (COMPLETE, DONE):
             raise AssertionError("the response is over")
-        if block and not self._enough and self._phase is not HIJACKED:
+        if block and not self._enough:
             self._send_block(block)
 
     def _send_file(self, result: FileWrapper) -> bool:
@@ -307,6 +313,10 @@ class Answer:
 
     def _end(self) -> None:
         # The iterable has no more.
+        if self._phase in TAKEN:
+            if self._phase is UPGRADED:
+                self.conn.let_go(GOODBYE)
+            return
         last = b""
         if self._phase is STARTED:
             if self._length is None and not self._has_no_body():

@@ -21,6 +21,7 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent
 
+from gpool.connection import ConnState
 from gpool.errors import (
     BadRequest,
     BodyTimeout,
@@ -29,15 +30,29 @@ from gpool.errors import (
     RequestTimeout,
     WriteTimeout,
 )
-from gpool.wsgi.answer import COMPLETE, DONE, HIJACKED, NEW, NONE, SENT, STARTED, Answer
+from gpool.wsgi.answer import (
+    COMPLETE,
+    DONE,
+    GOODBYE,
+    HIJACKED,
+    NEW,
+    NONE,
+    SENT,
+    STARTED,
+    TAKEN,
+    UPGRADED,
+    Answer,
+    Phase,
+)
 from gpool.wsgi.framing import Environ, Framing
 from gpool.wsgi.response import BodyFraming, body_of, canned, line_of
-from gpool.wsgi.wire import Verdict, Wire
+from gpool.wsgi.wire import Verdict, Wire, Wrap
 
 __all__ = ["Exchange"]
 
 logger = logging.getLogger("gpool.wsgi")
 
+SWITCHING = 101  # RFC 9110 section 15.2.2
 RAISES = (opmap["RAISE_VARARGS"], opmap["RERAISE"])
 
 
@@ -135,6 +150,8 @@ class Exchange(Answer):
         phase, self._phase = self._phase, DONE
         if phase is DONE or phase is HIJACKED:
             pass
+        elif phase is UPGRADED:
+            conn.let_go(GOODBYE if status == SWITCHING else 0.0)
         elif phase is COMPLETE:  # only close() failed
             conn.finish(self._verdict, b"")
         elif phase is SENT:
@@ -157,8 +174,8 @@ class Exchange(Answer):
             return 408
         if isinstance(error, (ClientDisconnected, WriteTimeout, GreenletExit, Hijacked)):
             return 500
-        if self._phase is HIJACKED and isinstance(error, StopIteration):
-            return 500  # how flask-sock ends a WebSocket
+        if self._phase in TAKEN and self._is_its_end(error):
+            return SWITCHING
         self.conn.site.errors += 1
         request = f"{environ.get('REQUEST_METHOD')} {environ.get('RAW_URI')}"
         if isinstance(error, RequestTimeout):
@@ -166,6 +183,18 @@ class Exchange(Answer):
             return 504
         logger.error("the application raised, for %s", request, exc_info=error)
         return 500
+
+    def _is_its_end(self, error: BaseException) -> bool:
+        # How libraries end a WebSocket: flask-sock and engineio; or what the client's end looks
+        # like to who still reads or writes.
+        if isinstance(error, StopIteration) or type(error) is ConnectionError:
+            return True
+        if self._phase is HIJACKED or not isinstance(error, OSError):
+            return False
+        conn = self.conn
+        if conn.state is ConnState.CLOSED:  # by the end of a drain
+            return True
+        return conn.socket is not None and conn.caused(error)
 
     # ------------------------------------------------------------------ what the environ offers
 
@@ -192,10 +221,26 @@ class Exchange(Answer):
         Raises:
             AssertionError: something was sent, or the response is over.
         """
+        return self._take(HIJACKED)
+
+    def upgrade(self, wrap: Wrap) -> Any:
+        """Worker side. Take the connection until the call of the application is over.
+
+        Args:
+            wrap: makes one thing of the socket and of what was read from it.
+
+        Raises:
+            AssertionError: see `hijack`.
+        """
+        taken, _ = self._take(UPGRADED, wrap)
+        self.status = f"{SWITCHING} Switching Protocols"
+        return taken
+
+    def _take(self, phase: Phase, wrap: Wrap | None = None) -> tuple[Any, bytes]:
         if self._phase not in (NEW, STARTED):
             raise AssertionError("a connection can be hijacked only before the response is sent")
-        taken = self.conn.hijack()
-        self._phase = HIJACKED
+        taken = self.conn.hijack(wrap)
+        self._phase = phase
         return taken
 
 

@@ -37,7 +37,7 @@ from gpool.wsgi.application import Exchange
 from gpool.wsgi.framing import PLAIN
 from gpool.wsgi.intake import Intake
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
+from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict, Wrap
 
 __all__ = ["HTTPConnection"]
 
@@ -368,6 +368,8 @@ class HTTPConnection(Intake):
             self._end(Verdict.RESET)
         elif state is ACTIVE:
             self._interrupt()
+        elif state is HIJACKED:
+            self.let_go(0.0)
 
     def _interrupt(self) -> None:
         worker, waiter = self.worker, self._waiter
@@ -378,15 +380,16 @@ class HTTPConnection(Intake):
         elif waiter is not None:
             waiter.throw(self._wait_error("the client was silent for too long"))
 
-    def hijack(self) -> tuple[Any, bytes]:
-        """Worker side. Give the socket away, with what was read and not used."""
+    def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
+        """Worker side. Give the socket away, with what was read and not used; see `Wire`."""
         self.write(b"")
         rest, self.buffer = self.buffer, b""
         self._unwatch()
         self.site.deadlines.drop(self)
         self.body = None
         self.worker = None
-        sock = self._socket = self._blocking_socket()
+        sock = self._blocking_socket()
+        sock = self._socket = wrap(sock, rest) if wrap else sock
         self.site.hijacked(self)  # from here on, the connection has only a weak reference to it
         return sock, rest
 

@@ -19,7 +19,7 @@ CHUNKED = -1  # the length of a body that says itself where it ends
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 DIGITS = re.compile(r"[0-9]{1,20}")
 #: Without these, and with no more to say than keep-alive, a request is `PLAIN`.
-SPECIAL = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
+SPECIAL = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_UPGRADE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Framing:
         length: bytes of the body; `CHUNKED` if it is chunked.
         expects_continue: whether it waits for "100 Continue" before it sends the body.
         head_only: whether the answer is to have no body: the method is HEAD.
+        upgrade: whether the client offers another protocol, and has no body to send before.
     """
 
     http11: bool = True
@@ -58,6 +59,7 @@ class Framing:
     length: int = 0
     expects_continue: bool = False
     head_only: bool = False
+    upgrade: bool = False
 
 
 #: Nearly every request; one object for all of them.
@@ -85,13 +87,15 @@ def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
     expects = fields.get("HTTP_EXPECT")
     if expects is not None and http11 and expects.lower() != "100-continue":
         raise BadRequest(417, "unknown expectation")  # RFC 9110 section 10.1.1
-    if http11 and keep_alive and not size:
+    upgrade = http11 and not size and offers_upgrade(fields)
+    if http11 and keep_alive and not size and not upgrade:
         return PLAIN
     return Framing(
         http11=http11,
         keep_alive=keep_alive,
         length=size,
         expects_continue=expects is not None and http11 and size != 0,
+        upgrade=upgrade,
     )
 
 
@@ -119,7 +123,17 @@ def wants_keep_alive(connection: str, http11: bool) -> bool:
     """Decide RFC 9112 section 9.3."""
     if not connection or connection in ("keep-alive", "Keep-Alive"):
         return http11 or bool(connection)
-    options = [option.strip(" \t").lower() for option in connection.split(",")]
+    options = options_of(connection)
     if "close" in options:
         return False
     return http11 or "keep-alive" in options
+
+
+def offers_upgrade(fields: Environ) -> bool:
+    """Decide RFC 9110 section 7.8; the option must be there, or some proxy has passed it by."""
+    return "HTTP_UPGRADE" in fields and "upgrade" in options_of(fields.get("HTTP_CONNECTION", ""))
+
+
+def options_of(connection: str) -> list[str]:
+    """The options of a Connection header field (RFC 9110 section 7.6.1)."""
+    return [option.strip(" \t").lower() for option in connection.split(",")]

@@ -23,6 +23,7 @@ from gpool.wsgi.framing import CHUNKED, PLAIN, Environ, Framing
 from gpool.wsgi.request import check_beginning
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.site import Site
+from gpool.wsgi.upgrade import UpgradeSocket
 from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
 
 __all__ = ["Intake"]
@@ -105,7 +106,10 @@ class Intake(Wire):
         self.state = ACTIVE
         if self.site.request_timeout != inf:
             self._limit()
-        return Exchange(self, environ, framing)
+        exchange = Exchange(self, environ, framing)
+        if framing.upgrade and environ["REQUEST_METHOD"] == "GET":
+            environ["werkzeug.socket"] = UpgradeSocket(exchange.upgrade)
+        return exchange
 
     def _limit(self) -> None:
         # Hub side. The application has so much time.

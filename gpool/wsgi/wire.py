@@ -13,9 +13,10 @@ Which request a byte belongs to, and what state the connection is in, is left to
 """
 
 import os
+from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 import gevent
 from gevent.hub import get_hub
@@ -26,8 +27,21 @@ from gpool.errors import BodyTimeout, ClientDisconnected, WriteTimeout
 from gpool.wsgi.body import Body, LengthBody
 from gpool.wsgi.site import Site
 
-__all__ = ["CHUNK", "CLOSE", "HELD", "KEEP", "OPEN", "READ", "WRITE", "Peer", "Verdict", "Wire"]
+__all__ = [
+    "CHUNK",
+    "CLOSE",
+    "HELD",
+    "KEEP",
+    "OPEN",
+    "READ",
+    "WRITE",
+    "Peer",
+    "Verdict",
+    "Wire",
+    "Wrap",
+]
 
+Wrap: TypeAlias = Callable[[Any, bytes], Any]
 READ, WRITE = 1, 2  # libev's EV_READ and EV_WRITE
 CHUNK = 65_536  # bytes read at a time, and kept of what comes while a worker is at work
 HELD = 65_536  # bytes of answers that wait for the rest of their batch
@@ -122,8 +136,12 @@ class Wire(Connection):
         """Worker side. Send `data`, the last of a response, and give the connection back."""
         raise NotImplementedError
 
-    def hijack(self) -> tuple[Any, bytes]:
-        """Worker side. Give the socket away, with what was read and not used."""
+    def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
+        """Worker side. Give the socket away, with what was read and not used.
+
+        Args:
+            wrap: makes of both what the application gets in the socket's place.
+        """
         raise NotImplementedError
 
     # ------------------------------------------------------------------ any side: sending
@@ -330,6 +348,18 @@ class Wire(Connection):
             self.expects = False
             self.interim(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._wait(READ, self.site.settings.body_timeout, BodyTimeout)
+
+    def let_go(self, after: float) -> None:
+        """Any side. Who hijacked the connection is done with it: close it, if they have not.
+
+        Args:
+            after: seconds that their own greenlets may have it still, 0 for none.
+        """
+        if self.state is ConnState.HIJACKED and after and not self.gone():
+            self.site.deadlines.set(self, after)
+        elif self.state is ConnState.HIJACKED:
+            self.hang_up()
+            self.site.closed(self)
 
     def disconnected(self) -> bool:
         """Any side. Whether the client has gone, as far as is known."""

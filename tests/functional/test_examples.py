@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+import websocket
 from urllib3 import HTTPConnectionPool
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -61,6 +62,7 @@ class Person:
 
 def test_every_example_has_a_test():
     tested = {"echo", "hijack", "flask_app", "django_app", "falcon_app", "bottle_app"}
+    tested |= {"websocket_app"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -87,6 +89,29 @@ def test_more_people_chat_than_there_are_workers(run):
     people[0].hears("person 24 has left")
     for person in people:
         person.leave()
+
+
+def test_people_chat_over_websockets(run):
+    process, (host, port) = run("websocket_app.py")
+    page = HTTPConnection(host, port, timeout=20)
+    page.request("GET", "/")
+    assert b"new WebSocket" in page.getresponse().read()
+    page.close()
+    people = [
+        websocket.create_connection(f"ws://{host}:{port}/chat/{name}", timeout=20)
+        for name in ("Ann", "Ben")
+    ]
+    assert [people[0].recv() for _ in range(2)] == ["* Ann is here", "* Ben is here"]
+    assert people[1].recv() == "* Ben is here"
+    people[1].send("hello")
+    assert [person.recv() for person in people] == ["Ben: hello"] * 2
+    people.pop().close()
+    assert people[0].recv() == "* Ben has left"
+    process.send_signal(signal.SIGTERM)
+    opcode, reason = people[0].recv_data(control_frame=True)
+    assert (opcode, reason[2:]) == (websocket.ABNF.OPCODE_CLOSE, b"the server stops")
+    people[0].shutdown()
+    assert process.wait(20) == 0, process.stderr.read()
 
 
 def test_the_flask_application_and_its_clear_word_for_a_port_that_is_taken(run):

@@ -67,11 +67,14 @@ class Conn(Wire):
         if data:
             self.sends.append(bytes(data))
 
-    def hijack(self) -> tuple[Any, bytes]:
+    def hijack(self, wrap: Any = None) -> tuple[Any, bytes]:
         self.worker = None
         self.calls.append("hijack")
         rest, self.buffer = self.buffer, b""
-        return self, rest
+        return wrap(self, rest) if wrap else self, rest
+
+    def let_go(self, after: float) -> None:
+        self.calls.append(f"let go after {after:g} s")
 
     def disconnected(self) -> bool:
         return self.has_gone

@@ -54,6 +54,11 @@ def hijacking(environ, start_response):
     return []
 
 
+def upgrading(environ, start_response):
+    environ["gpool.hijack"].__self__.upgrade(lambda sock, rest: sock)
+    return []
+
+
 def killed(environ, start_response):
     raise GreenletExit
 
@@ -76,6 +81,7 @@ def restarting_too_late(environ, start_response):
         iterating,
         written,
         hijacking,
+        upgrading,
         failing_later,
         lambda environ, start_response: 1 / 0,
         lambda environ, start_response: start_response("200 OK", [("X", "\n")]),

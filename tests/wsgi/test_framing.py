@@ -8,11 +8,17 @@ from gpool.errors import BadRequest
 from gpool.wsgi.framing import CHUNKED, PLAIN, Framing, Limits, framing_of
 
 LIMITS = Limits(max_body_size=1_000)
-KEYS = ("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_CONNECTION", "HTTP_EXPECT")
+KEYS = (
+    "CONTENT_LENGTH",
+    "HTTP_TRANSFER_ENCODING",
+    "HTTP_CONNECTION",
+    "HTTP_EXPECT",
+    "HTTP_UPGRADE",
+)
 
 
 def framed(http11=True, **fields):
-    names = {"length": KEYS[0], "coding": KEYS[1], "connection": KEYS[2], "expect": KEYS[3]}
+    names = dict(zip(("length", "coding", "connection", "expect", "upgrade"), KEYS, strict=True))
     return framing_of({names[key]: value for key, value in fields.items()}, http11, LIMITS)
 
 
@@ -38,6 +44,21 @@ def refused(http11=True, **fields):
 def test_what_says_nothing_new_is_plain_itself(fields):
     """The hot path asks for identity."""
     assert framed(**fields) is PLAIN
+
+
+@pytest.mark.parametrize("connection", ["upgrade", "keep-alive, Upgrade", "x,\tUPGRADE ,y"])
+def test_an_upgrade_is_offered_by_two_fields(connection):
+    """RFC 9110 section 7.8: the option says that the field is meant for us."""
+    offer = {"upgrade": "websocket", "connection": connection}
+    assert framed(**offer) == Framing(upgrade=True)
+    assert framed(**offer, length="0").upgrade
+    assert not framed(**offer, length="5").upgrade and not framed(**offer, coding="chunked").upgrade
+    assert not framed(http11=False, **offer).upgrade
+
+
+@pytest.mark.parametrize("connection", ["", "keep-alive", "upgrade-insecure", "up grade"])
+def test_a_field_without_its_option_offers_nothing(connection):
+    assert framed(upgrade="websocket", connection=connection) is PLAIN
 
 
 @pytest.mark.parametrize("fields", [{}, {"connection": "keep-alive"}, {"length": "5"}])
@@ -167,7 +188,7 @@ def answer(fields, http11):
         st.sampled_from(KEYS),
         st.one_of(
             st.text(max_size=8),
-            st.sampled_from(["5", "1000", "1001", "chunked", "close", "100-continue"]),
+            st.sampled_from(["5", "1000", "1001", "chunked", "close", "100-continue", "upgrade"]),
         ),
     ),
     http11=st.booleans(),
