@@ -4,22 +4,37 @@ The TLS socket is the one that the context makes (gevent's, in a program that is
 that an application which takes it over can block on it). Here it is used without blocking, and
 given the manners of a plain socket, so that a connection need not know the difference.
 
+A client that speaks HTTP without TLS is told so in plain text; whoever speaks something else is
+closed. What the handshake said of the client is in the environ of each request.
+
 Guarantees: no method blocks; what would block raises `BlockingIOError`; the end of TLS is said to
-the client (close_notify) before the end of TCP.
+the client (close_notify) before the end of TCP; no request before the handshake is done.
 """
 
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from enum import auto
+from socket import MSG_PEEK
 from typing import Any
 
 from gevent import socket as gevent_socket
 
+from gpool.states import State, moved
+from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
+from gpool.wsgi.framing import Environ
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import READ, WRITE, Verdict
+from gpool.wsgi.tls_environ import facts
+from gpool.wsgi.wire import READ, WRITE, Peer, Verdict
 
 __all__ = ["TLSConnection", "TLSSocket"]
+
+#: How a request begins, as far as `LOOK` bytes show it; TLS begins with a byte of 22.
+METHOD = re.compile(rb"[A-Z]+(?: |\Z)")
+LOOK = 18  # bytes: the longest method (RFC 9110, WebDAV) is UPDATEREDIRECTREF, and a space
+NOT_HTTPS = "This is a port of HTTPS, and the request came as plain HTTP; use https:// for it"
 
 
 def at_once(call: Callable[[Any], Any], argument: Any) -> Any:
@@ -112,6 +127,24 @@ class TLSSocket:
         return getattr(self.tls, name)
 
 
+class Shake(State):
+    """How far a connection is with TLS; `MOVES` is what may follow."""
+
+    SILENT = auto()  # nothing has come; the socket is a plain one still
+    SHAKING = auto()
+    SECURE = auto()
+    PLAIN = auto()  # the client speaks HTTP without TLS, and is told so
+
+
+SILENT, SHAKING, SECURE, PLAIN = Shake
+MOVES: dict[Shake, tuple[Shake, ...]] = {
+    SILENT: (SHAKING, PLAIN),
+    SHAKING: (SECURE,),
+    SECURE: (),
+    PLAIN: (),
+}
+
+
 class TLSConnection(HTTPConnection):
     """A client's connection with TLS.
 
@@ -122,11 +155,13 @@ class TLSConnection(HTTPConnection):
         context: of the server.
     """
 
-    __slots__ = ("_shaken",)
+    __slots__ = ("_context", "_facts", "_shake")
 
     def __init__(self, socket: Any, address: Any, site: Site, context: ssl.SSLContext) -> None:
-        super().__init__(TLSSocket(socket, context), address, site)
-        self._shaken = False
+        super().__init__(socket, address, site)
+        self._context = context
+        self._shake = SILENT
+        self._facts: Environ = {}  # of the handshake, for each request
 
     def _blocking_socket(self) -> Any:
         tls = self._socket.tls
@@ -134,13 +169,14 @@ class TLSConnection(HTTPConnection):
         return tls
 
     def _abort(self) -> None:
-        self._socket.abort()
+        if isinstance(self._socket, TLSSocket):
+            self._socket.abort()
         super()._abort()
 
     def _watch(self, events: int) -> None:
         # What TLS has taken from the kernel already, the kernel will not tell of.
         super()._watch(events)
-        if events == READ and self._shaken and self._socket.pending():
+        if events == READ and self._shake is SECURE and self._socket.pending():
             self.site.loop.run_callback(self._ready_again)
 
     def _ready_again(self) -> None:
@@ -148,17 +184,73 @@ class TLSConnection(HTTPConnection):
         if self._io is not None and self._io.active and self._socket.pending():
             self.ready()
 
+    # ------------------------------------------------------------------ Hub side: the handshake
+
     def ready(self) -> None:
         """Hub side. Go on with the handshake, then as any connection."""
-        if not self._shaken:
-            try:
-                wanted = self._socket.handshake()
-            except OSError:  # plain text, nothing in common, or gone
-                self._end(Verdict.LINGER)
-                return
+        if self._shake is SILENT:
+            self._meet()
+        elif self._shake is SHAKING:
+            self._go_on()
+        else:
+            super().ready()
+
+    def _meet(self) -> None:
+        # The first bytes tell what the client speaks. They are left to TLS, unless it is HTTP: an
+        # answer to that must not go through TLS.
+        try:
+            first = self._socket.recv(LOOK, MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            first = b""
+        if not first:
+            self.peer = Peer.GONE
+            self.site.closed(self)
+        elif METHOD.match(first):
+            self._shake = moved(MOVES, self._shake, PLAIN)
+            self.buffer = first
+            self.refuse(400, NOT_HTTPS)
+        else:
+            self._begin_tls()
+
+    def _begin_tls(self) -> None:
+        try:
+            self._socket = TLSSocket(self._socket, self._context)
+        except OSError:  # it is gone already
+            self.peer = Peer.GONE
+            self.site.closed(self)
+            return
+        self._shake = moved(MOVES, self._shake, SHAKING)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            wanted = self._socket.handshake()
             if wanted:
                 self._watch(wanted)
                 return
-            self._shaken = True
-            self._watch(READ)
+            self._facts = facts(self._socket.tls)
+        except (OSError, ValueError):
+            # Nothing in common, no good certificate, no TLS at all, or gone. ValueError: a
+            # certificate that OpenSSL takes, and Python cannot read.
+            self._end(Verdict.LINGER)
+            return
+        self._shake = moved(MOVES, self._shake, SECURE)
+        self._watch(READ)
         super().ready()
+
+    # ------------------------------------------------------------------ what a request is told
+
+    def _give(self, exchange: Exchange, serve: Callable[[Exchange], bool]) -> None:
+        assert exchange.environ is not None
+        exchange.environ.update(self._facts)
+        super()._give(exchange, serve)
+
+    def next_of_batch(self) -> Exchange | None:
+        """Worker side. See `HTTPConnection`."""
+        exchange = super().next_of_batch()
+        if exchange is not None:
+            assert exchange.environ is not None
+            exchange.environ.update(self._facts)
+        return exchange
