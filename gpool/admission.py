@@ -312,8 +312,9 @@ class Admission(AcceptLoop):
             self.pool.join(KILL_TIMEOUT)
 
     def _accept_rest(self) -> None:
-        # Who is in the backlog of a listener that nobody else has would get a reset.
-        if self.started and self._bound_here:
+        # Who is in the backlog of a listener that nobody else has would get a reset. With
+        # SO_REUSEPORT each process has its own.
+        if self.started and (self._bound_here or self._reuse_port):
             for _ in range(self.backlog):
                 accepted = self.do_read()
                 if accepted is None:

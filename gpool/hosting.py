@@ -11,6 +11,7 @@ closed; it returns within its timeout and a few seconds.
 Where the listeners and the settings come from, and when to stop, is left to those two.
 """
 
+import ssl
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,8 +97,16 @@ class Hosting:
         **settings: Any,
     ) -> None:
         self.pool = request_pool(max_workers, max_idle_worker_duration)
+        backlog = settings.pop("backlog", None)
         self.servers = [
-            WSGIServer(listener, application, spawn=self.pool, **settings) for listener in listeners
+            WSGIServer(
+                listener,
+                application,
+                None if hasattr(listener, "accept") else backlog,  # one that listens has its own
+                self.pool,
+                **settings,
+            )
+            for listener in listeners
         ]
         if not self.servers:
             raise ValueError("there must be a listener")
@@ -114,6 +123,11 @@ class Hosting:
         """Any side. Have `observer` told of each answer of every server."""
         for server in self.servers:
             server.observe(observer)
+
+    def renew_tls(self, context: ssl.SSLContext) -> None:
+        """Any side. Use `context` for connections that come from now on; see `WSGIServer`."""
+        for server in self.servers:
+            server.renew_tls(context)
 
     def start(self) -> None:
         """Any side. Listen and serve.

@@ -59,7 +59,14 @@ class ConnectionLimits:
         max_conns_per_ip: from one `network`, 1 or more; None for no limit.
     """
 
-    __slots__ = ("_by_network", "_waiting", "max_connections", "max_conns_per_ip", "open")
+    __slots__ = (
+        "_by_network",
+        "_waiting",
+        "expected",
+        "max_connections",
+        "max_conns_per_ip",
+        "open",
+    )
 
     def __init__(
         self, max_connections: int | None = None, max_conns_per_ip: int | None = None
@@ -67,6 +74,7 @@ class ConnectionLimits:
         self.max_connections = optional_at_least("max_connections", max_connections, 1)
         self.max_conns_per_ip = optional_at_least("max_conns_per_ip", max_conns_per_ip, 1)
         self.open = 0
+        self.expected = 0
         self._by_network: dict[bytes | str, int] = {}
         self._waiting: list[Callable[[], object]] = []
 
@@ -74,8 +82,11 @@ class ConnectionLimits:
         return f"<ConnectionLimits open={self.open} networks={len(self._by_network)}>"
 
     def full(self) -> bool:
-        """Any side. Whether `max_connections` are open."""
-        return self.max_connections is not None and self.open >= self.max_connections
+        """Any side. Whether `max_connections` are open, or will be."""
+        return self._reached(self.open + self.expected)
+
+    def _reached(self, count: int) -> bool:
+        return self.max_connections is not None and count >= self.max_connections
 
     def when_room(self, callback: Callable[[], object]) -> None:
         """Any side. Have `callback` called once, when a connection is released."""
@@ -84,7 +95,7 @@ class ConnectionLimits:
 
     def admit(self, address: Any) -> Refusal | None:
         """Hub side. Count a new connection from `address`, or say why not."""
-        if self.full():
+        if self._reached(self.open):
             return Refusal.MAX_CONNECTIONS
         if self.max_conns_per_ip is not None:
             peer = network(address)
@@ -101,6 +112,22 @@ class ConnectionLimits:
         self.open -= 1
         if self.max_conns_per_ip is not None:
             self._release_network(network(address))
+        self._tell_of_room()
+
+    def expect(self) -> None:
+        """Hub side. A connection has come that is to be admitted when its address is known.
+
+        It takes nobody's place, but makes `full` true earlier, so that no more are accepted than
+        can be admitted in the end.
+        """
+        self.expected += 1
+
+    def expect_no_more(self) -> None:
+        """Any side. One of those is to be admitted now, or never."""
+        self.expected -= 1
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for callback in waiting:

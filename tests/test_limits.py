@@ -44,6 +44,23 @@ def test_the_total_is_looked_at_first():
     assert limits.admit(("192.0.2.1", 2)) is Refusal.MAX_CONNECTIONS
 
 
+def test_who_is_expected_makes_it_full_and_takes_nobodys_place():
+    limits = ConnectionLimits(max_connections=2, max_conns_per_ip=2)
+    peer = ("192.0.2.1", 1)
+    told = []
+    assert limits.admit(peer) is None and not limits.full()
+    limits.expect()
+    assert limits.full() and limits.open == 1
+    assert limits.admit(peer) is None
+    limits.expect()
+    limits.release(peer)
+    limits.when_room(lambda: told.append(limits.full()))
+    limits.expect_no_more()
+    assert told == [True] and limits.full()  # whoever waits looks again
+    limits.expect_no_more()
+    assert not limits.full() and limits.open == 1
+
+
 def test_unix_sockets_are_counted_but_not_by_address():
     limits = ConnectionLimits(max_conns_per_ip=1)
     assert [limits.admit("") for _ in range(3)] == [None] * 3

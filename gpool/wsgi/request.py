@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 from gpool.errors import BadRequest
 from gpool.wsgi.framing import PLAIN, SMALL, TOKEN, Environ, Framing, Limits, framing_of
 
-__all__ = ["NOT_IN_A_FIELD", "Heads", "check_beginning"]
+__all__ = ["HOST", "NOT_IN_A_FIELD", "Heads", "check_beginning"]
 
 NOT_IN_A_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
 HOST = re.compile(

@@ -19,15 +19,19 @@ from gevent.hub import get_hub
 from greenlet import GreenletExit
 
 from gpool.admission import Admission, Spawn
+from gpool.certificates import File, chosen_context
 from gpool.config import choice, kind
 from gpool.connection import Connection, ConnState
 from gpool.limits import Refusal
 from gpool.overflow import OVERFLOW_PAUSE, Policy
 from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
+from gpool.trusted import NOBODY, Trusted
 from gpool.version import __version__
 from gpool.wsgi.access import FORMATS, AccessLog, LogFormat, Observer, Observers
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
+from gpool.wsgi.forwarded import BELIEVED, believing
+from gpool.wsgi.lobby import Lobby
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.queueing import RequestQueue
 from gpool.wsgi.request import Heads
@@ -98,7 +102,17 @@ class WSGIServer(Admission):
         log: the access log: a `logging.Logger`, or what has ``write(text)``; None for none.
             Errors go to the logger ``gpool.wsgi`` in any case.
         log_format: ``"combined"`` (Apache's) or ``"json"``.
-        ssl_context: for HTTPS. In a program that is not monkey-patched, gevent's.
+        ssl_context: for HTTPS. In a program that is not monkey-patched, gevent's. For more than
+            a certificate, `gpool.certificates.server_context` makes one.
+        keyfile: the private key's file (PEM), if it is not in `certfile`.
+        certfile: the certificate's file, instead of `ssl_context`.
+        forwarded_allow_ips: the proxies that say over HTTP who their client is, see
+            `gpool.wsgi.forwarded`: addresses, networks, ``unix``, ``*``, between commas.
+        forwarded_headers: which headers they set or remove, whatever a client sends; others are
+            not believed. Of Forwarded, X-Forwarded-For, -Proto, -Ssl, -Host, -Port, -Prefix.
+        proxy_protocol: whether the proxies of `proxy_allow_ips` begin each connection with a PROXY
+            header, version 1 or 2; see `gpool.wsgi.lobby`.
+        proxy_allow_ips: those proxies; a peer that is not among them is served without a header.
         settings: times and sizes, see `gpool.wsgi.settings.Settings`: `header_timeout`,
             `keepalive_timeout`, `keepalive_min_timeout`, `body_timeout`, `write_timeout`, `request_timeout`,
             `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`, `cancel_on_disconnect`,
@@ -129,6 +143,12 @@ class WSGIServer(Admission):
         log: Any = None,
         log_format: LogFormat = "combined",
         ssl_context: ssl.SSLContext | None = None,
+        keyfile: File | None = None,
+        certfile: File | None = None,
+        forwarded_allow_ips: str = "",
+        forwarded_headers: str = BELIEVED,
+        proxy_protocol: bool = False,
+        proxy_allow_ips: str = "127.0.0.1,::1",
         **settings: Any,
     ) -> None:
         if not callable(application):
@@ -138,13 +158,15 @@ class WSGIServer(Admission):
         if settings:
             raise unknown(settings)
         kind("environ", environ, (dict, NoneType), "a dict or None")
-        kind("ssl_context", ssl_context, (ssl.SSLContext, NoneType), "an ssl.SSLContext or None")
         choice("log_format", log_format, FORMATS)
+        application = believing(application, forwarded_allow_ips, forwarded_headers)
+        kind("proxy_protocol", proxy_protocol, bool, "True or False")
+        proxies = Trusted(proxy_allow_ips, "proxy_allow_ips")
         self._base_environ = dict(environ or {})
         self._policy = overflow
-        self._ssl_context = ssl_context
+        self._ssl_context = chosen_context(ssl_context, certfile, keyfile)
         # What runs.
-        self._timer: Any = None
+        self._ticking: Any = None  # not `_timer`: gevent's, which ends when accepting stops
         self._kind = (0, 0, 0)  # of sockets: family, type, protocol
         super().__init__(
             listener,
@@ -176,11 +198,17 @@ class WSGIServer(Admission):
             closed=self._closed,
             hijacked=self._hijacked,
         )
+        self._lobby = Lobby(
+            self.site,
+            proxies if proxy_protocol else NOBODY,
+            super().do_handle,
+            limits=lambda: self._limits,
+        )
         if log is not None:
             self.observe(AccessLog(log, log_format))
         if serves_requests and overflow == "reject":  # with "wait", a batch would overtake others
             self.site.fresh_context = self.pool.fresh_context
-        self.site.sendfile = ssl_context is None
+        self.site.sendfile = self._ssl_context is None
 
     def new_pool(self, max_workers: int, max_idle_worker_duration: float) -> WorkerPool[Any]:
         """Any side. See `Admission`."""
@@ -196,6 +224,16 @@ class WSGIServer(Admission):
         access = self.site.access
         self.site.access = observer if access is None else Observers(access, observer)
 
+    def renew_tls(self, context: ssl.SSLContext) -> None:
+        """Any side. Use `context` for connections that come from now on.
+
+        Raises:
+            ValueError: the server does not speak TLS, and cannot begin to.
+        """
+        if self._ssl_context is None:
+            raise ValueError("this server was made without TLS")
+        self._ssl_context = kind("context", context, ssl.SSLContext, "an ssl.SSLContext")
+
     # ------------------------------------------------------------------ a connection: Hub side
 
     def accept_one(self) -> Any:
@@ -208,6 +246,13 @@ class WSGIServer(Admission):
         sock = _socket.socket(*self._kind, descriptor)
         sock.settimeout(0.0)
         return sock, address
+
+    def do_handle(self, socket: Any, address: Any) -> None:
+        """Hub side. See `Admission`; a proxy has to say first whose connection it is."""
+        if self._lobby.proxies and address in self._lobby.proxies:
+            self._lobby.enter(socket, address)
+        else:
+            super().do_handle(socket, address)
 
     def connected(self, socket: Any, address: Any) -> Connection:
         """Hub side. See `Admission`."""
@@ -223,6 +268,8 @@ class WSGIServer(Admission):
 
     def refusal(self, reason: Refusal) -> bytes:
         """Hub side. See `Admission`."""
+        if self._ssl_context is not None:
+            return b""  # an answer would take a handshake
         status, text = ANSWERS[reason]
         if self.site.access is not None:
             self.site.access.add({}, str(status), len(body_of(text)), time())
@@ -306,19 +353,23 @@ class WSGIServer(Admission):
         )
         site.read_with(Heads(self._settings.limits, environ))
         site.dates.tick()
-        if self._timer is None:
-            self._timer = self.loop.timer(TICK, TICK, ref=False)
-            self._timer.start(site.tick)
+        if self._ticking is None:
+            self._ticking = self.loop.timer(TICK, TICK, ref=False)
+            self._ticking.start(site.tick)
 
     def stop(self, timeout: float | None = None) -> None:
         """Worker side. See `Admission`."""
         self.site.keep_alive = False
         super().stop(timeout)
-        if self._timer is not None:
-            self._timer.close()
-            self._timer = None
+        if self._ticking is not None:
+            self._ticking.close()
+            self._ticking = None
         if self.site.access is not None:
             self.site.access.flush()
+
+    def _accept_rest(self) -> None:
+        super()._accept_rest()
+        self._lobby.drain()
 
     def errors(self) -> int:
         """Any side. See `Admission`."""

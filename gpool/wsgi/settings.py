@@ -80,8 +80,6 @@ class Settings:
 INSTEAD = {
     "error_log": "configure the logger 'gpool.wsgi' instead",
     "handler_class": "there is no handler; for WebSocket, use environ['gpool.hijack']",
-    "keyfile": "pass ssl_context instead",
-    "certfile": "pass ssl_context instead",
     "server_side": "pass ssl_context instead",
     "cert_reqs": "pass ssl_context instead",
     "ca_certs": "pass ssl_context instead",

@@ -12,6 +12,7 @@ from gevent.ssl import SSLContext
 from gpool import WSGIServer
 from tests.support import Clock, settle
 from tests.wsgi_server.clients import Client
+from tests.wsgi_server.keys import Keys
 
 __all__ = ["Site"]
 
@@ -152,3 +153,9 @@ def tls() -> tuple[Any, Any]:
     authority.issue_cert("localhost").configure_cert(server)
     authority.configure_trust(client)
     return server, client
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: Any) -> Keys:
+    """An authority, the files of a server, and those of a client."""
+    return Keys(tmp_path_factory.mktemp("keys"))

@@ -239,4 +239,4 @@ def test_a_log_that_fails_does_not_hurt_the_end(serve, visit):
     server = serve(log=Broken())
     visit(server).ask()
     server.stop()
-    assert server._timer is None
+    assert server._ticking is None

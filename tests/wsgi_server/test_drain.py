@@ -380,7 +380,7 @@ def test_a_server_leaves_no_descriptor_and_no_timer(serve, site, visit):
     until(lambda: server.stats().open == 8)
     settle()
     server.stop(0)
-    assert server._timer is None and server.stats().open == 0
+    assert server._ticking is None and server.stats().open == 0
     assert server.pool.stats().running == 0
     assert descriptors() == before + 8  # the clients' own
 

@@ -209,8 +209,8 @@ def test_a_value_of_the_wrong_kind_is_named(name, value, text):
     [
         ("error_log", "configure the logger 'gpool.wsgi' instead"),
         ("handler_class", r"use environ\['gpool.hijack'\]"),
-        ("keyfile", "pass ssl_context instead"),
-        ("certfile", "pass ssl_context instead"),
+        ("ca_certs", "pass ssl_context instead"),
+        ("server_side", "pass ssl_context instead"),
         ("do_handshake_on_connect", "under header_timeout"),
         ("max_body", "did you mean 'max_body_size'?"),
         ("xyzzy", "there are also header_timeout, "),
