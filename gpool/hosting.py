@@ -162,7 +162,8 @@ class Hosting:
 
     def full_since(self) -> float | None:
         """Any side. Since when there has been no room; seen only when somebody asks."""
-        if any(server.has_room() for server in self.servers):
+        full = self.pool.full() or not any(server.has_room() for server in self.servers)
+        if not full:
             self._full_since = None
         elif self._full_since is None:
             self._full_since = monotonic()
