@@ -10,6 +10,7 @@ import pytest
 from urllib3 import HTTPConnectionPool, Retry
 
 SERVER = os.environ.get("FRAMEWORKS_SERVER", "gpool")
+UNDER_GUNICORN = SERVER == "gunicorn-gpool"
 SITES = ["flask", "django", "falcon", "bottle"]
 
 
@@ -19,9 +20,10 @@ class Site:
     def __init__(self, name, errors):
         self.name = name
         self._errors = errors
+        module = ["under_gunicorn"] if UNDER_GUNICORN else ["serving", SERVER]
         with errors.open("w") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.frameworks.serving", SERVER, name],
+                [sys.executable, "-m", f"tests.frameworks.{module[0]}", *module[1:], name],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
