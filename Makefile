@@ -3,9 +3,9 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
-SOURCES := gpool tests bench examples hatch_build.py
+SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-compiled check format bench clean
+.PHONY: help serve test test-compiled check format bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -33,6 +33,9 @@ format: .venv/.dev ## bring the sources into shape
 bench: .venv/.dev ## time the hand-off, serving under wrk, idle and slow clients; results in bench/out
 	@bash bench/need-wrk
 	@$(BIN)/python -m bench $(ARGS)
+
+docs: .venv/.dev ## build the documentation into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove the virtual environment and all that was made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build bench/out

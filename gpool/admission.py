@@ -23,6 +23,7 @@ to the protocol's server: the methods under "for subclasses".
 import logging
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Literal, Self, TypeAlias
 
 from gevent.hub import get_hub
@@ -101,6 +102,7 @@ class Admission(AcceptLoop):
         self._all_closed = Condition(
             self._waited, lambda: not (self._connections or self._lingering)
         )
+        self._drained_at = 0.0  # monotonic seconds at which a drain is over
         # What has been done.
         self._errors = 0
         self._refused = dict.fromkeys(Refusal, 0)
@@ -171,7 +173,7 @@ class Admission(AcceptLoop):
 
     def share_limits(self, other: "Admission") -> None:
         """Any side. From now on, count connections together with `other`; before `start`."""
-        self._limits = other._limits
+        self._limits = other._limits  # noqa: SLF001  # of the same kind
 
     # ------------------------------------------------------------------ admission: Hub side
 
@@ -293,13 +295,18 @@ class Admission(AcceptLoop):
         """Worker side. Drain: accept no more, let what is served end, close what is left.
 
         Idle connections end at once. When `timeout` is over, handlers are killed and hijacked
-        connections closed. A second call, also during the first, does the same. Not for a
-        handler, which would wait for itself.
+        connections closed. A second call, also during the first, does the same, with its own
+        timeout. Not for a handler, which would wait for itself.
 
         Args:
-            timeout: seconds at most, 0 or more; `stop_timeout` by default.
+            timeout: seconds at most, 0 or more; by default those that a drain has left which goes
+                on already (gevent's `serve_forever` stops once more when somebody has stopped the
+                server), else `stop_timeout`.
         """
-        timeout = seconds("timeout", self.stop_timeout if timeout is None else timeout, zero=True)
+        if timeout is None:
+            timeout = max(self._drained_at - monotonic(), 0.0) or self.stop_timeout
+        timeout = seconds("timeout", timeout, zero=True)
+        self._drained_at = monotonic() + timeout
         self._accept_rest()
         self.close()
         for conn in tuple(self._connections):
@@ -310,6 +317,7 @@ class Admission(AcceptLoop):
         if self._owns_pool:
             self.pool.stop()
             self.pool.join(KILL_TIMEOUT)
+        self._drained_at = 0.0
 
     def _accept_rest(self) -> None:
         # Who is in the backlog of a listener that nobody else has would get a reset. With

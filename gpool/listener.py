@@ -28,7 +28,7 @@ from typing import Any
 from gevent import socket
 from gevent.baseserver import parse_address  # type: ignore[attr-defined]  # not in the stubs
 
-__all__ = ["bind", "is_unix", "made", "parse", "remove"]
+__all__ = ["bind", "is_unix", "made", "parse", "remove", "remove_stale"]
 
 UNIX = "unix:"
 
@@ -66,7 +66,8 @@ def bind(family: int, address: Any, backlog: int, *, reuse_port: bool) -> socket
         everywhere = family == AF_INET6 and not address[0]
         if everywhere and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             return bind(AF_INET, address, backlog, reuse_port=reuse_port)
-        raise OSError(error.errno, f"{error.strerror}: {address!r}") from error
+        words = error.strerror or error  # a path that is too long has no number
+        raise OSError(error.errno, f"{words}: {address!r}") from error
 
 
 def listen(family: int, address: Any, backlog: int, *, reuse_port: bool) -> socket.socket:

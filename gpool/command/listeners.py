@@ -34,6 +34,7 @@ def listener(address: str) -> Any:
     except OverflowError:  # no descriptor has such a number
         raise click.ClickException(f"--bind {address}: Bad file descriptor") from None
     if not listens:
+        sock.detach()
         raise click.ClickException(f"--bind {address}: it is a socket, but does not listen")
     return sock
 

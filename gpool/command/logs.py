@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["LogFile", "Logs"]
+__all__ = ["LogFile", "Logs", "opened"]
 
 FORMAT = "%(asctime)s [%(process)d] %(levelname)s %(name)s: %(message)s"
 

@@ -64,8 +64,8 @@ def runs(number: int) -> bool:
     """Whether there is such a process."""
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return True
     return True

@@ -9,9 +9,8 @@ Guarantees: none of this is imported unless there is to be more than one process
 """
 
 import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from math import ceil
 from typing import Any
 
 import click
@@ -23,6 +22,7 @@ from gpool.command.sources import Config
 __all__ = ["gunicorn_settings", "supervise"]
 
 WORKER = "gpool.gunicorn.Worker"
+LONGEST = (1 << 31) - 1  # seconds; what stands for "never" where 0 does not
 
 
 def supervise(config: Config) -> None:
@@ -33,6 +33,8 @@ def supervise(config: Config) -> None:
     """
     try:
         from gunicorn.app.base import BaseApplication  # noqa: PLC0415  # an extra
+
+        from gpool.gunicorn.worker import Worker  # noqa: PLC0415  # the same
     except ImportError:
         raise click.ClickException(
             "more than one process needs gunicorn: pip install 'gpool[gunicorn]'"
@@ -45,12 +47,12 @@ def supervise(config: Config) -> None:
         """What gunicorn asks for its settings and the application."""
 
         gpool_config = config
-        gpool_spool: Path | None = None  # where the processes write their figures
 
         def load_config(self) -> None:
             """Tell gunicorn."""
             for name, value in gunicorn_settings(config).items():
-                self.cfg.set(name, value)
+                if name in self.cfg.settings:  # the control socket is of gunicorn 25
+                    self.cfg.set(name, value)
 
         def load(self) -> Callable[..., Any]:
             """The application, in a worker."""
@@ -59,9 +61,11 @@ def supervise(config: Config) -> None:
             except AppFailed as failed:
                 raise failed.error from None
 
-    with tempfile.TemporaryDirectory(prefix="gpool-") as spool:
-        Application.gpool_spool = Path(spool)
-        Application().run()
+    try:
+        Worker.share(config.values)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+    Application().run()
 
 
 def gunicorn_settings(config: Config) -> dict[str, Any]:
@@ -72,19 +76,32 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "worker_class": WORKER,
         "backlog": config["backlog"],
         "reuse_port": config["reuse_port"],
-        "timeout": round(config["worker_timeout"]),
-        "graceful_timeout": round(config["graceful_timeout"]),
+        "timeout": whole(config["worker_timeout"]),
+        "graceful_timeout": whole(config["graceful_timeout"]),
         "max_requests": config["max_requests"],
         "max_requests_jitter": config["max_requests_jitter"],
         "pidfile": config["pid_file"],
         "loglevel": config["log_level"],
         "errorlog": config["log_file"] or "-",
+        "umask": current_umask() if config["umask"] is None else config["umask"],
         "proc_name": f"gpool {config.app}",
         "control_socket_disable": True,
     }
     if config["tls_cert"] is not None:
         said |= {"certfile": config["tls_cert"], "keyfile": config["tls_key"]}
     return said
+
+
+def whole(seconds: float) -> int:
+    """Seconds for gunicorn, which has whole ones, and takes 0 for never."""
+    return ceil(min(seconds, LONGEST))
+
+
+def current_umask() -> int:
+    """The process's, which gunicorn would set to 0 for its unix sockets."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def everywhere(address: str) -> str:

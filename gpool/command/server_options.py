@@ -98,7 +98,6 @@ SERVER_GROUPS = [
                 CountType(1),
                 MAX_WORKERS,
                 "The most requests served at once.",
-                short="-w",
             ),
             of_server(
                 "max_idle_worker_duration",

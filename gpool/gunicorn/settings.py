@@ -27,7 +27,7 @@ UNLIMITED = 1 << 20  # bytes; what stands for gunicorn's "no limit": somebody pa
 MOST_HEADERS = 32_768  # gunicorn's own bound, and its "no limit"
 BLOCKED = 1.0  # seconds; the command's default of hub_block_threshold
 #: What the worker does itself with a value of gpool's own; the rest are the server's.
-OF_THE_WORKER = frozenset({"hub_block_threshold"})
+OF_THE_WORKER = frozenset({"admin", "admin_full_threshold", "admin_public", "hub_block_threshold"})
 #: Listening is the arbiter's.
 OF_THE_ARBITER = frozenset({"backlog", "reuse_port"})
 
@@ -39,7 +39,7 @@ SCHEMES = {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"}
 INSTEAD = {
     "casefold_http_method": "methods are taken as they are sent",
     "forwarder_headers": "SCRIPT_NAME is the environment variable's",
-    "header_map": "a header with '_' in its name is answered with 400",
+    "header_map": "a header with '_' in its name is left out",
     "http2_cleartext": "HTTP/1.1 is spoken",
     "http_protocols": "HTTP/1.1 is spoken",
     "permit_obsolete_folding": "a folded header is answered with 400",

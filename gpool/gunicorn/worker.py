@@ -18,15 +18,21 @@ import logging
 import os
 import sys
 import traceback
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import click
 import gevent
 from gevent import hub, monkey, socket
 from gevent.event import Event
 from gunicorn.sock import ssl_context
 from gunicorn.workers import base
 
+from gpool.admin.server import FULL_THRESHOLD, Admin
 from gpool.admission import KILL_TIMEOUT
+from gpool.command.building import tls_context
+from gpool.command.logs import LogFile, opened
+from gpool.command.sources import Config
 from gpool.gunicorn.answers import (
     AccessLines,
     Countdown,
@@ -37,6 +43,7 @@ from gpool.gunicorn.answers import (
     with_script_name,
 )
 from gpool.gunicorn.settings import notes_of, own_settings, settings_of
+from gpool.gunicorn.siblings import Siblings
 from gpool.hosting import Hosting
 from gpool.hubwatch import HubWatch
 from gpool.wsgi.site import Application
@@ -54,11 +61,13 @@ class Worker(base.Worker):
 
     Attributes:
         hosting: what it serves; after the application is loaded.
+        siblings: what the processes of the arbiter share; None without an admin listener.
         watch: over the Hub; None if that is turned off.
     """
 
     hosting: Hosting
     watch: HubWatch | None = None
+    siblings: ClassVar[Siblings | None] = None  # set in the arbiter, if there is an admin listener
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -71,6 +80,11 @@ class Worker(base.Worker):
             raise RuntimeError(f"protocol {cfg.protocol!r}: the gpool worker speaks HTTP only")
         for note in notes_of(cfg):
             log.warning("%s", note)
+        try:
+            own = own_settings(None)
+        except (ValueError, click.UsageError) as error:
+            raise RuntimeError(getattr(error, "message", str(error))) from None
+        cls.share(own)
         if cfg.preload_app and not monkey.is_module_patched("socket"):
             log.warning(
                 "preload_app: the application was imported before gevent could replace what "
@@ -78,14 +92,36 @@ class Worker(base.Worker):
                 "configuration, or do without preload_app"
             )
 
+    @classmethod
+    def share(cls, own: Mapping[str, Any]) -> None:
+        """Any side, in the arbiter. Make what its processes share, once.
+
+        Args:
+            own: gpool's own settings.
+        """
+        address = own.get("admin")
+        if address is not None and cls.siblings is None:
+            try:
+                cls.siblings = Siblings(
+                    address,
+                    public=own.get("admin_public", False),
+                    full_threshold=own.get("admin_full_threshold", FULL_THRESHOLD),
+                )
+            except (OSError, ValueError) as error:
+                raise RuntimeError(f"admin: {error}") from None
+
     # ------------------------------------------------------------------ boot
 
     def init_process(self) -> None:
         """Any side, after the fork. Patch, and go on as gunicorn does."""
-        monkey.patch_all()
+        config = self._config()
+        if config is None or config["monkey_patch"]:
+            monkey.patch_all()
         hub.reinit()
         self._changed = Event()
         self._aborted = False
+        self._admin: Admin | None = None
+        self._access_log: LogFile | None = None
         listeners: list[Any] = self.sockets  # gunicorn's wrappers
         self.sockets = [
             socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach())
@@ -99,9 +135,19 @@ class Worker(base.Worker):
         super().load_wsgi()
         mapped = settings_of(self.cfg, own_settings(self.app))
         hooks = Hooks(self, self.cfg)
-        context = self._ssl_context() if self.cfg.is_ssl else None
+        config = self._config()
+        if config is None:
+            context = self._ssl_context() if self.cfg.is_ssl else None
+        else:
+            context = tls_context(config)
+            path = config["access_log"]
+            self._access_log = None if path is None else opened("--access-log", path)
         self.hosting = Hosting(
-            self.sockets, self._application(hooks), ssl_context=context, **mapped.hosting
+            self.sockets,
+            self._application(hooks),
+            ssl_context=context,
+            log=self._access_log,
+            **mapped.hosting,
         )
         if wants_lines(self.log, self.cfg):
             self.hosting.observe(AccessLines(self.log))
@@ -116,6 +162,13 @@ class Worker(base.Worker):
         self._keep_alive = mapped.keep_alive
         if mapped.block_threshold is not None:
             self.watch = HubWatch(mapped.block_threshold, line=LINE)
+        if self.siblings is not None:
+            title = config.app if config is not None else str(self.cfg.proc_name)
+            self._admin = self.siblings.admin(self.hosting, self.watch, title)
+
+    def _config(self) -> Config | None:
+        # What the command was told, if it has started gunicorn.
+        return getattr(self.app, "gpool_config", None)
 
     def _application(self, hooks: Hooks) -> Application:
         application: Application = self.wsgi
@@ -141,12 +194,16 @@ class Worker(base.Worker):
         if self.watch is not None:
             self.watch.start()
         self.hosting.start()
+        if self._admin is not None:
+            self._admin.start()
         for server in self.hosting.servers:
             server.site.keep_alive = self._keep_alive
         while self.alive:
             self._changed.wait(HEARTBEAT)  # a hook may have set `alive`
             self._changed.clear()
         self.hosting.stop(self._drain_time())
+        if self._admin is not None:
+            self._admin.stop()
         if self.watch is not None:
             self.watch.stop()
         beat.kill()
@@ -197,6 +254,8 @@ class Worker(base.Worker):
     def handle_usr1(self, sig: int, frame: Any) -> None:
         """Any side. Reopen the logs; in a greenlet, since their locks may block."""
         gevent.spawn(super().handle_usr1, sig, frame)
+        if self._access_log is not None:
+            self._access_log.reopen()
 
     def handle_abort(self, sig: int, frame: Any) -> None:
         """Any side. The arbiter has seen no heartbeat: say what ran, and end.

@@ -250,6 +250,8 @@ def read_fields(lines: list[str]) -> Environ:
         key = keys.get(name)
         if key is None or not colon:
             key = key_of(name, colon)
+        if not key:
+            continue
         if key in fields:
             value = repeated(key, fields[key], value)
         fields[key] = value.strip(" \t")
@@ -257,14 +259,14 @@ def read_fields(lines: list[str]) -> Environ:
 
 
 def key_of(name: str, colon: str) -> str:
-    """The environ's key of a header that is not yet known."""
+    """The environ's key of a header that is not yet known; empty for one that is left out."""
     if not colon or not TOKEN.fullmatch(name):
         # Also a folded line, and whitespace before the colon (RFC 9112 sections 5.1 and 5.2).
         raise BadRequest(400, "malformed header field")
-    if "_" in name:
-        raise BadRequest(400, "header field with '_' in its name")  # would pass for one with "-"
     key = name.upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+    if "_" in name:
+        key = ""  # would pass for one with "-"; other servers leave it out too
+    elif key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = "HTTP_" + key
     if len(KEYS) < MAX_KEYS:
         KEYS[name] = key

@@ -114,10 +114,10 @@ class WSGIServer(Admission):
             header, version 1 or 2; see `gpool.wsgi.lobby`.
         proxy_allow_ips: those proxies; a peer that is not among them is served without a header.
         settings: times and sizes, see `gpool.wsgi.settings.Settings`: `header_timeout`,
-            `keepalive_timeout`, `keepalive_min_timeout`, `body_timeout`, `write_timeout`, `request_timeout`,
-            `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`, `cancel_on_disconnect`,
-            `max_request_line`, `max_headers`, `max_header_size`, `max_head_size`,
-            `max_body_size`.
+            `keepalive_timeout`, `keepalive_min_timeout`, `body_timeout`, `write_timeout`,
+            `request_timeout`, `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`,
+            `cancel_on_disconnect`, `max_request_line`, `max_headers`, `max_header_size`,
+            `max_head_size`, `max_body_size`.
 
     Raises:
         TypeError: an argument has the wrong type, or is not known here.

@@ -79,7 +79,7 @@ class Settings:
 #: What pywsgi has and gpool has not, and what to use instead.
 INSTEAD = {
     "error_log": "configure the logger 'gpool.wsgi' instead",
-    "handler_class": "there is no handler; for WebSocket, use environ['gpool.hijack']",
+    "handler_class": "there is no handler; flask-sock and Flask-SocketIO need none",
     "server_side": "pass ssl_context instead",
     "cert_reqs": "pass ssl_context instead",
     "ca_certs": "pass ssl_context instead",

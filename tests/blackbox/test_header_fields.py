@@ -84,14 +84,9 @@ def test_a_name_may_have_all_that_a_token_may(server, character):
     ],
 )
 def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_hyphen(server, line):
-    # In an environ they would be the same. gunicorn drops such a field, gpool refuses it.
-    response = server.get("/", line)
-    assert response.status in (200, 400)
-    if response.status == 200:
-        name = line.split(":")[0].upper()
-        assert not {f"HTTP_{name}", "CONTENT_LENGTH"} & set(server.environ(request("/", line)))
-    else:
-        server.refuses(request("/", line), 400)
+    # In an environ they would be the same. Such a field is left out, as by gunicorn and pywsgi.
+    name = line.split(":")[0].upper()
+    assert not {f"HTTP_{name}", "CONTENT_LENGTH"} & set(server.environ(request("/", line)))
 
 
 @pytest.mark.parametrize(

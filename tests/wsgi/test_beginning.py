@@ -100,7 +100,6 @@ def test_what_is_refused_early_would_be_refused_whole(data, cuts, more):
         (b"G", b"\x01"),
         (LINE + b"A b\r", b"\n"),
         (LINE + b" a: b\r", b"\n"),
-        (LINE + b"A: b\r\nA_B: c\r", b"\n"),
         (LINE + b"A: b\r\nC : d\r", b"\n"),
         (LINE + b"A: b\r\n folded\r", b"\n"),
         (LINE + b"A:\x80", b"\x0b"),

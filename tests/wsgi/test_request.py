@@ -249,8 +249,11 @@ def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_hyphen(names):
     for first, second in (names, names[::-1]):
         for fields in ([first, second], [second]):
             head = "\r\n".join(["GET / HTTP/1.1", "Host: a", *(f"{name}: 1" for name in fields)])
-            bad = any("_" in name for name in fields)
-            assert (outcome(heads, head.encode())[0] == 400) is bad
+            with_hyphen = [name for name in fields if "_" not in name]
+            bare = "\r\n".join(
+                ["GET / HTTP/1.1", "Host: a", *(f"{name}: 1" for name in with_hyphen)]
+            )
+            assert outcome(heads, head.encode()) == outcome(heads, bare.encode())
 
 
 @pytest.mark.parametrize("name", ["Host", "Content-Length", "Transfer-Encoding"])

@@ -393,6 +393,23 @@ def test_serve_forever_returns_when_the_server_is_stopped(serve):
     forever.get()
 
 
+def test_serve_forever_does_not_cut_a_drain_short_that_somebody_else_has_begun(serve, site, visit):
+    """It stops the server once more, with gevent's second for a timeout."""
+    server = serve()
+    server.stop_timeout = 0.01
+    forever = gevent.spawn(server.serve_forever)
+    client = visit(server).send(request("/hold"))
+    until(lambda: site.calls)
+    stopping = drain(server)
+    gevent.sleep(0.1)  # ten times what would end it
+    assert not stopping.ready()
+    site.gate.set()
+    assert client.answer().status == 200
+    client.close()
+    stopping.get()
+    forever.get()
+
+
 def test_the_states_of_the_cases_are_all_that_a_drain_can_meet():
     assert {state for _, state in KILLED.values()} | {
         "NEW",

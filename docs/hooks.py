@@ -1,0 +1,57 @@
+"""What mkdocs puts into the pages, and what they do not have themselves.
+
+The options come from the table that the command is made from, the plot from the last bench run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from gpool.command.options import GROUPS
+from gpool.command.setting import Setting
+from gpool.command.sources import GpoolOption
+
+MARK = "<!-- options -->"
+PLOT = Path(__file__).parents[1] / "bench" / "results" / "wsgi.svg"
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the plot to the images; mkdocs calls it once."""
+    files.append(File.generated(config, f"images/{PLOT.name}", abs_src_path=str(PLOT)))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the mark by a table for each group; mkdocs calls it for each page."""
+    return markdown.replace(MARK, options()) if MARK in markdown else markdown
+
+
+def options() -> str:
+    """All options as Markdown."""
+    lines: list[str] = []
+    for group in GROUPS:
+        lines += [f"## {group.title}", "", "| option | default | |", "|---|---|---|"]
+        lines += [row(one) for one in group.options]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def row(one: Setting) -> str:
+    """An option's line."""
+    names = f"`{one.flag}`" + (f", `{one.short}`" if one.short else "")
+    values = f"<br>{allowed(one)}" if one.file or one.kind is not click.BOOL else ""
+    default = GpoolOption(one).default_in_words() if one.file else ""
+    return f"| {names}{values} | {default} | {one.text.replace('|', '&#124;')} |"
+
+
+def allowed(one: Setting) -> str:
+    """What its values may be."""
+    if one.kind is click.BOOL:
+        return f"`--no-{one.flag.removeprefix('--')}` turns it off"
+    if isinstance(one.kind, click.Choice):
+        return ", ".join(f"`{value}`" for value in one.kind.choices)
+    words = getattr(one.kind, "allowed", None)
+    return words() if words else (one.metavar or one.kind.name).lower()
