@@ -18,6 +18,7 @@ import click
 from gpool.command.building import tls_context
 from gpool.command.loading import AppFailed, load
 from gpool.command.sources import Config
+from gpool.command.types import FD
 
 __all__ = ["gunicorn_settings", "supervise"]
 
@@ -33,6 +34,7 @@ def supervise(config: Config) -> None:
     """
     try:
         from gunicorn.app.base import BaseApplication  # noqa: PLC0415  # an extra
+        from gunicorn.arbiter import Arbiter  # noqa: PLC0415  # the same
 
         from gpool.gunicorn.worker import Worker  # noqa: PLC0415  # the same
     except ImportError:
@@ -63,9 +65,12 @@ def supervise(config: Config) -> None:
 
     try:
         Worker.share(config.values)
+        arbiter = Arbiter(Application())
+        # gunicorn removes the files of unix sockets, but not of those that systemd has opened.
+        arbiter.systemd = all(address.startswith(FD) for address in config["bind"])
+        arbiter.run()
     except RuntimeError as error:
         raise click.ClickException(str(error)) from None
-    Application().run()
 
 
 def gunicorn_settings(config: Config) -> dict[str, Any]:

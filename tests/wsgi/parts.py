@@ -23,6 +23,12 @@ CLOSING = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close"
 TEXT = ("Content-Type", "text/plain")
 
 
+def name_of(value: object) -> str:
+    """What a value is called in a test's name: the same in each process."""
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else text
+
+
 class Got(NamedTuple):
     """A response as a client sees it, read by the standard library."""
 

@@ -26,6 +26,7 @@ from tests.wsgi.parts import (
     Blocks,
     Conn,
     exchange,
+    name_of,
     running,
     saying,
     served,
@@ -38,7 +39,7 @@ LENGTH = ("Content-Length", "3")
 # ---------------------------------------------------------------------- errors, at each point
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("error", ERRORS, ids=name_of)
 @pytest.mark.parametrize("head", [GET, HEAD, OLD, CLOSING])
 @pytest.mark.parametrize("started", [False, True])
 def test_an_error_before_anything_was_sent_is_a_500(error, head, started):
@@ -56,7 +57,7 @@ def test_an_error_before_anything_was_sent_is_a_500(error, head, started):
     assert conn.verdicts == [LINGER] and conn.worker is None
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("error", ERRORS, ids=name_of)
 @pytest.mark.parametrize(
     ("head", "headers", "verdict"),
     [
@@ -89,7 +90,7 @@ def test_an_error_in_the_first_iteration_is_a_500(error):
         assert conn.got().status == "500 Internal Server Error" and blocks.closed == 1
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("error", ERRORS, ids=name_of)
 @pytest.mark.parametrize(("head", "verdict"), [(GET, KEEP), (CLOSING, CLOSE)])
 def test_an_error_of_close_is_too_late_to_change_anything(error, head, verdict):
     blocks = Blocks(b"a", b"bc", close_error=error)

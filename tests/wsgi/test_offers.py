@@ -4,7 +4,7 @@ import pytest
 
 from gpool.errors import ClientDisconnected, Hijacked
 from gpool.wsgi.wire import KEEP
-from tests.wsgi.parts import ERRORS, GET, OLD, TEXT, Blocks, Conn, parsed, running, served
+from tests.wsgi.parts import ERRORS, GET, OLD, TEXT, Blocks, Conn, name_of, parsed, running, served
 
 
 def test_a_hijacked_connection_is_the_applications():
@@ -32,7 +32,7 @@ def test_after_a_hijack_what_pep_3333_wants_is_let_pass():
     assert served(application).calls == ["hijack"]
 
 
-@pytest.mark.parametrize("error", [*ERRORS, ClientDisconnected()], ids=repr)
+@pytest.mark.parametrize("error", [*ERRORS, ClientDisconnected()], ids=name_of)
 def test_an_error_after_a_hijack_sends_nothing(error, logged):
     def application(environ, start_response):
         environ["gpool.hijack"]()

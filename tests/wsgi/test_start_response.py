@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from gpool.wsgi.wire import KEEP, Verdict
-from tests.wsgi.parts import GET, TEXT, Blocks, saying, served, site
+from tests.wsgi.parts import GET, TEXT, Blocks, name_of, saying, served, site
 
 LINGER = Verdict.LINGER
 MAKES = [list, tuple, iter, lambda blocks: Blocks(*blocks)]
@@ -177,7 +177,7 @@ def test_the_applications_own_date_and_server_are_the_only_ones(name):
 
 
 @pytest.mark.parametrize(
-    "block", ["text", None, 5, bytearray(b"a"), memoryview(b"a"), [b"a"]], ids=repr
+    "block", ["text", None, 5, bytearray(b"a"), memoryview(b"a"), [b"a"]], ids=name_of
 )
 @pytest.mark.parametrize("make", MAKES)
 @pytest.mark.parametrize("before", [(), (b"",)])
