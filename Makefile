@@ -3,23 +3,34 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
+# Most tests wait for processes and sockets; a file's tests stay together, for what they share.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-compiled check format bench docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 serve: .venv/.examples ## serve the example application on HOST:PORT (127.0.0.1:8000)
-	@$(BIN)/python examples/flask_app.py $(HOST) $(PORT)
+	@$(BIN)/gpool flask_app:app --chdir examples --bind $(HOST):$(PORT)
 
 test: .venv/.dev ## run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL) -m "not parts"
+
+test-parts: .venv/.dev ## run those with nginx, HAProxy, PostgreSQL, gunicorn, a browser, ...
+	@bash .ci/parts
+	@$(BIN)/pytest $(PARALLEL) -m parts
 
 test-compiled: .venv/.dev ## run the tests on the package as a wheel has it, compiled
 	@bash .ci/compile
-	@GPOOL_TESTS=compiled PYTHONSAFEPATH=1 PYTHONPATH=build/compiled:. $(BIN)/pytest --import-mode=append
+	@TESTED_PACKAGE=compiled PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR) \
+		$(BIN)/pytest --import-mode=append $(PARALLEL) -m "not parts"
+
+restarts: .venv/.dev ## replace processes under load, ten times each: no request may fail
+	@bash bench/need-wrk
+	@RESTARTS=10 $(BIN)/pytest -s tests/gunicorn/test_under_load.py
 
 check: .venv/.dev ## format, lint and types, nothing is changed
 	$(BIN)/ruff format --check $(SOURCES)

@@ -9,6 +9,24 @@ import pytest
 
 from tests.support import Clock
 
+#: What needs real programs beside gpool, or many processes: `make test-parts`.
+PARTS = (
+    "tests/admin/test_page_in_chromium.py",
+    "tests/command/test_reload.py",
+    "tests/command/test_serving.py",
+    "tests/docs/",
+    "tests/functional/test_tls_programs.py",
+    "tests/functional/test_websocket.py",
+    "tests/gunicorn/",
+    "tests/neighbours/",
+)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    for item in items:
+        if item.nodeid.startswith(PARTS):
+            item.add_marker(pytest.mark.parts)
+
 
 @pytest.fixture
 def clock() -> Clock:

@@ -1,6 +1,6 @@
 """The programs that tests have beside gpool, and what happens where one is not installed.
 
-`.ci/parts` installs them all on Debian. With the variable GPOOL_PARTS=required, as in CI, a test
+`.ci/parts` installs them all on Debian. With the variable TESTED_PARTS=required, as in CI, a test
 fails without its program; otherwise it skips, and says why.
 """
 
@@ -24,7 +24,7 @@ def needed(program):
     if path is None:
         package = PACKAGES.get(program, program)
         reason = f"{program} is not installed: apt-get install {package}, or .ci/parts for all"
-        if os.environ.get("GPOOL_PARTS") == "required":
+        if os.environ.get("TESTED_PARTS") == "required":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return path

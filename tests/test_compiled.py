@@ -71,4 +71,4 @@ def test_a_declared_class_has_the_attributes_of_the_class(path):
 def test_all_modules_are_compiled_or_none(path):
     """Which, says who runs the tests."""
     compiled = not import_module(module_of(path)).__file__.endswith(".py")
-    assert compiled == (os.environ.get("GPOOL_TESTS") == "compiled")
+    assert compiled == (os.environ.get("TESTED_PACKAGE") == "compiled")

@@ -5,7 +5,6 @@ Waits look at what the page says, again and again; the test's own limit ends a v
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from typing import Any
 
 import gevent
 import pytest
+
+from tests.parts import needed
 
 pytestmark = pytest.mark.limit(120)
 
@@ -34,9 +35,7 @@ PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium is not installed: apt-get install chromium chromium-driver")
+    chromium, driver = needed("chromium"), needed("chromedriver")
     webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium

@@ -23,7 +23,20 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def own_logger():
+def all_loggers():
+    """Every logger, as it was when the test is over: one process has many tests."""
+    root = logging.getLogger()
+    loggers = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    before = root.handlers[:], root.level, [one.disabled for one in loggers]
+    yield
+    root.handlers[:], level, disabled = before
+    root.setLevel(level)
+    for one, was in zip(loggers, disabled, strict=True):
+        one.disabled = was
+
+
+@pytest.fixture
+def own_logger(all_loggers):
     """gpool's logger, as it was when the test is over."""
     logger = logging.getLogger("gpool")
     before = logger.handlers[:], logger.propagate, logger.level

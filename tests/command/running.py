@@ -22,7 +22,8 @@ LIMIT = 20  # seconds without a line; the limit of a test cannot end a wait for 
 
 def environment(**more):
     """The variables of a process: ours, so that it finds the tests, and no dust on the disk."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | more
+    path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])
+    return os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
 def once(*words, folder, **named):

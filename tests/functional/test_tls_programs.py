@@ -1,13 +1,13 @@
 """HTTPS as programs in wide use speak it: curl, and OpenSSL's own client."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from tests.parts import needed
 from tests.wsgi_server.keys import Keys
 
 pytestmark = pytest.mark.limit(60)
@@ -50,8 +50,7 @@ def serve(keys):
 @pytest.fixture
 def curl(keys):
     """Run curl; says its exit status and what it wrote, after its errors."""
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed: apt-get install curl")
+    needed("curl")
 
     def run(server, *args, paths=("/",), scheme="https"):
         done = subprocess.run(
@@ -139,8 +138,7 @@ LAST = REQUEST % (b"last", b"Connection: close\r\n")
 @pytest.fixture
 def s_client(keys):
     """The command of OpenSSL's client."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
+    needed("openssl")
 
     def command(server, *args):
         return [

@@ -5,21 +5,18 @@ RESTARTS says how many rounds; 2 without it.
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 
 import pytest
 
 from tests.gunicorn.serving import READY, Asking, Gunicorn
+from tests.parts import needed
 
 ROUNDS = int(os.environ.get("RESTARTS", "2"))
 SECONDS = 60 + 10 * ROUNDS  # more than the rounds take
 
-pytestmark = [
-    pytest.mark.limit(60 + 20 * ROUNDS),
-    pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed: apt-get install wrk"),
-]
+pytestmark = pytest.mark.limit(60 + 20 * ROUNDS)
 
 
 class Load:
@@ -28,7 +25,7 @@ class Load:
     def __init__(self, port, seconds):
         url = f"http://127.0.0.1:{port}/"
         self._process = subprocess.Popen(
-            ["wrk", "-t1", "-c64", f"-d{seconds}s", "--timeout", "8s", url],
+            [needed("wrk"), "-t1", "-c64", f"-d{seconds}s", "--timeout", "8s", url],
             stdout=subprocess.PIPE,
             text=True,
         )

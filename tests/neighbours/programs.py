@@ -26,12 +26,6 @@ ROOT = Path(__file__).parents[2]
 WAIT = 25  # seconds for a line, or an end, that is sure to come
 
 
-def environment():
-    """Our variables, without those of the tests, which the command would take for its own."""
-    ours = {"GPOOL_PARTS", "GPOOL_TESTS"}
-    return {name: value for name, value in os.environ.items() if name not in ours}
-
-
 class Program:
     """A process, and the lines of its standard error.
 
@@ -52,7 +46,7 @@ class Program:
         self._told = Event()
         self.process = subprocess.Popen(
             [str(word) for word in command],
-            env=environment() | (env or {}),
+            env=os.environ | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
