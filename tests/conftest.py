@@ -12,6 +12,7 @@ from tests.support import Clock
 #: What needs real programs beside gpool, or many processes: `make test-parts`.
 PARTS = (
     "tests/admin/test_page_in_chromium.py",
+    "tests/command/test_processes.py",
     "tests/command/test_reload.py",
     "tests/command/test_serving.py",
     "tests/docs/",

@@ -16,6 +16,7 @@ not each worker anew.
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -114,6 +115,10 @@ class Worker(base.Worker):
 
     def init_process(self) -> None:
         """Any side, after the fork. Patch, and go on as gunicorn does."""
+        # Until the base class has its own, the arbiter's handlers are here, and would lose a TERM:
+        # the arbiter would wait for graceful_timeout. There is nothing to drain yet.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         config = self._config()
         if config is None or config["monkey_patch"]:
             monkey.patch_all()
