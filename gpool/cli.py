@@ -25,7 +25,6 @@ from gpool.command import building
 from gpool.command.listeners import listener
 from gpool.command.loading import AppFailed, load
 from gpool.command.options import GROUPS, OPTIONS
-from gpool.command.processes import supervise
 from gpool.command.reload import RELOADED, watch_and_serve
 from gpool.command.serving import serve
 from gpool.command.setting import ENV, Setting
@@ -38,6 +37,7 @@ from gpool.command.sources import (
     origin,
 )
 from gpool.command.systemd import listen_fds
+from gpool.processes import supervise
 from gpool.version import __version__
 
 __all__ = ["main"]

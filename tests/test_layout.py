@@ -87,7 +87,7 @@ LADDER = [
     "gunicorn.siblings",
     "gunicorn.worker",
     "gunicorn",
-    "command.processes",
+    "processes",
     "cli",
     "__main__",
 ]

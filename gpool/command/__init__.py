@@ -7,8 +7,7 @@
     logs         the logs, and reopening them
     systemd      what systemd wants to know
     serving      one process            -> gpool.hosting
-    processes    more than one          -> gunicorn's arbiter, gpool.gunicorn
     reload       start anew when a file changes
 
-`gpool.cli` puts them together.
+`gpool.cli` puts them together; more than one process is `gpool.processes`, gunicorn's arbiter.
 """

@@ -13,7 +13,7 @@ import pytest
 
 from gpool.command import building
 from gpool.command.options import OPTIONS
-from gpool.command.processes import gunicorn_settings
+from gpool.processes import gunicorn_settings
 from gpool.wsgi.access import AccessLog, as_json
 from gpool.wsgi.forwarded import Forwarded
 from tests.command.parts import SOURCES, configured, sample, through
