@@ -81,12 +81,14 @@ def test_a_timeout_that_was_never_cancelled_reaches_nobody(server, site, ask):
     leaked = []
 
     def leak(environ, start_response):
-        leaked.append(gevent.Timeout.start_new(0.001))
+        leaked.append(gevent.Timeout.start_new(60))
         return site.do_hello(environ, start_response)
 
     def long(environ, start_response):
-        while leaked and leaked[-1].pending:
-            gevent.idle()
+        timer = leaked[-1].timer
+        gevent.get_hub().loop.run_callback(timer.callback, *timer.args)  # its time is over
+        settle()
+        leaked[-1].close()
         return site.do_hello(environ, start_response)
 
     site.more |= {"leak": leak, "long": long}
