@@ -72,7 +72,7 @@ class Forwarded:
 
     It sets REMOTE_ADDR and REMOTE_PORT (empty if it is not known), ``wsgi.url_scheme`` and HTTPS,
     HTTP_HOST, SERVER_NAME and SERVER_PORT, SCRIPT_NAME and PATH_INFO, and ``gpool.peer``, which is
-    REMOTE_ADDR and REMOTE_PORT as they were.
+    REMOTE_ADDR and REMOTE_PORT as they were; nothing of it if none of the headers is there.
 
     Args:
         application: PEP 3333's.
@@ -94,19 +94,22 @@ class Forwarded:
         self.application = application
         self._trusted = trusted
         self._believed = names(headers)
+        self._keys = tuple(self._believed.values())
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Worker side. PEP 3333's."""
-        peer = environ["REMOTE_ADDR"]
-        if self._trusted.host(peer):
-            environ["gpool.peer"] = (peer, environ["REMOTE_PORT"])
-            self._apply(environ)
+        for key in self._keys:  # nearly always there is none: 0.1 us
+            if key in environ:
+                self._apply(environ)
+                break
         return self.application(environ, start_response)
 
     def _apply(self, environ: Environ) -> None:
-        headers = {name: environ[key] for name, key in self._believed.items() if key in environ}
-        if not headers:
+        peer = environ["REMOTE_ADDR"]
+        if not self._trusted.host(peer):
             return
+        environ["gpool.peer"] = (peer, environ["REMOTE_PORT"])
+        headers = {name: environ[key] for name, key in self._believed.items() if key in environ}
         words = of_forwarded(headers[FORWARDED]) if FORWARDED in headers else of_others(headers)
         depth, client = self._client(words.pop(FOR, []))
         if client is not None:

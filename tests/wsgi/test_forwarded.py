@@ -34,7 +34,10 @@ def seen(headers, believed=LEGACY, peer=PEER, trusted=PROXIES, **changes):
     before = environ(peer, **changes)
     before |= {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()}
     assert middleware(dict(before), lambda *_: None) == [b""]
-    assert found[0].pop("gpool.peer", None) == (peer if Trusted(trusted).host(peer[0]) else None)
+    names = [name.lower() for name in headers]
+    named = [name.strip().lower() for name in believed.split(",")]
+    believes = Trusted(trusted).host(peer[0]) and not set(names).isdisjoint(named)
+    assert found[0].pop("gpool.peer", None) == (peer if believes else None)
     return {key: value for key, value in found[0].items() if before.get(key) != value}
 
 
