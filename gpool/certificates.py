@@ -1,13 +1,14 @@
-"""A server's side of TLS from PEM files: the context, and a renewed certificate in it.
+"""A server's side of TLS from PEM files: the context of a server.
 
 The defaults are those of `ssl.create_default_context`, with HTTP/1.1 as the only protocol that is
 offered (ALPN, RFC 7301), without compression and without renegotiation.
 
 Guarantees: what is wrong with a file is said in one sentence that names it; a key with a password
-is never asked for at the terminal; a renewal whose files do not fit leaves the context as it was.
+is never asked for at the terminal.
 
-When a certificate is to be loaded again, and who is told, is left to the caller; whether it is
-due, to whatever renews it.
+A renewed certificate is a new context, for `gpool.WSGIServer.renew_tls`: OpenSSL keeps one for each
+kind of key, so that in the old context a new ECDSA certificate would stand beside the old RSA one.
+When that is due is left to whatever renews it.
 """
 
 import os
@@ -20,7 +21,7 @@ from gevent.ssl import SSLContext
 
 from gpool.config import choice, kind
 
-__all__ = ["VERIFY", "VERSIONS", "File", "chosen_context", "reload", "server_context"]
+__all__ = ["VERIFY", "VERSIONS", "File", "chosen_context", "server_context"]
 
 File: TypeAlias = str | os.PathLike[str]
 ClientCertificate: TypeAlias = Literal["none", "optional", "required"]
@@ -81,34 +82,6 @@ def server_context(
     if ciphers is not None:
         choose_ciphers(context, ciphers)
     return context
-
-
-def reload(
-    context: ssl.SSLContext,
-    certificate: File,
-    key: File | None = None,
-    *,
-    password: str | None = None,
-) -> None:
-    """Load a renewed certificate, and maybe a new key, into a context that is in use.
-
-    Connections that there are go on with the old one, new ones get the new one. The files are
-    tried first, so that a pair that does not fit changes nothing. OpenSSL holds a certificate for
-    each kind of key: an RSA key in the place of an ECDSA one (or the other way) stands beside the
-    old one, and needs a new context.
-
-    Args:
-        context: of the server.
-        certificate: see `server_context`.
-        key: the same.
-        password: the same.
-
-    Raises:
-        TypeError: an argument has the wrong type.
-        ValueError: something is wrong with a file; `context` is as it was.
-    """
-    load_chain(SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key, password)
-    load_chain(context, certificate, key, password)
 
 
 def chosen_context(

@@ -17,7 +17,7 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 
 from gpool import WSGIServer  # noqa: E402
-from gpool.certificates import reload, server_context  # noqa: E402
+from gpool.certificates import server_context  # noqa: E402
 
 LARGE = bytes(8 << 20)
 
@@ -37,12 +37,15 @@ def main(certificate: str, key: str, *clients: str) -> None:
     """Serve until SIGTERM comes."""
     wants: Any = "required" if clients[:1] == ("required",) else "optional" if clients else "none"
     known = clients[-1] if clients else None
-    context = server_context(certificate, key, client_ca=known, client_certificate=wants)
-    server = WSGIServer(("127.0.0.1", 0), app, ssl_context=context)
+
+    def context() -> Any:
+        return server_context(certificate, key, client_ca=known, client_certificate=wants)
+
+    server = WSGIServer(("127.0.0.1", 0), app, ssl_context=context())
     server.start()
 
     def renew() -> None:
-        reload(context, certificate, key)
+        server.renew_tls(context())
         print("renewed", flush=True)
 
     gevent.signal_handler(signal.SIGHUP, renew)

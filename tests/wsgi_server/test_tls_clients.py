@@ -7,7 +7,6 @@ import trustme
 from gevent import socket
 from gevent.ssl import SSLContext
 
-from gpool.certificates import reload
 from gpool.wsgi.tls_environ import distinguished_name
 from tests.support import read_all
 from tests.wsgi_server.clients import request, until
@@ -242,14 +241,20 @@ def test_what_is_wrong_with_files_is_said_when_the_server_is_made(serve, keys):
 
 
 def test_a_renewed_certificate_is_for_new_connections(serve, visit, keys):
-    context = keys.server()
-    server = serve(ssl_context=context)
+    server = serve(ssl_context=keys.server())
     old = visit(server, tls=keys.client())
     keys.write(keys.authority.issue_cert("localhost"))
-    reload(context, keys.certificate, keys.key)
+    server.renew_tls(keys.server())
     new = visit(server, tls=keys.client())
     assert old.ask("/old").status == new.ask("/new").status == 200
     assert old.sock.getpeercert()["serialNumber"] != new.sock.getpeercert()["serialNumber"]
+
+
+def test_a_server_without_tls_cannot_begin_to_speak_it(serve, keys):
+    with pytest.raises(ValueError, match="without TLS"):
+        serve().renew_tls(keys.server())
+    with pytest.raises(TypeError, match=r"context must be an ssl\.SSLContext"):
+        serve(ssl_context=keys.server()).renew_tls(None)
 
 
 @pytest.mark.parametrize("size", [1, 70_000, 3_000_000])
