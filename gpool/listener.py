@@ -28,7 +28,7 @@ from typing import Any
 from gevent import socket
 from gevent.baseserver import parse_address  # type: ignore[attr-defined]  # not in the stubs
 
-__all__ = ["bind", "is_unix", "made", "parse", "remove", "remove_stale"]
+__all__ = ["bind", "bound", "is_unix", "made", "parse", "remove"]
 
 UNIX = "unix:"
 
@@ -60,19 +60,24 @@ def bind(family: int, address: Any, backlog: int, *, reuse_port: bool) -> socket
     Raises:
         OSError: it cannot be bound; the text names it.
     """
+    return socket.socket(fileno=bound(family, address, backlog, reuse_port=reuse_port))
+
+
+def bound(family: int, address: Any, backlog: int, *, reuse_port: bool) -> int:
+    """The same as a descriptor, for who is not to have a Hub: a socket of gevent makes one."""
     try:
-        return listen(family, address, backlog, reuse_port=reuse_port)
+        return listen(family, address, backlog, reuse_port=reuse_port).detach()
     except OSError as error:
         everywhere = family == AF_INET6 and not address[0]
         if everywhere and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-            return bind(AF_INET, address, backlog, reuse_port=reuse_port)
+            return bound(AF_INET, address, backlog, reuse_port=reuse_port)
         words = error.strerror or error  # a path that is too long has no number
         raise OSError(error.errno, f"{words}: {address!r}") from error
 
 
-def listen(family: int, address: Any, backlog: int, *, reuse_port: bool) -> socket.socket:
+def listen(family: int, address: Any, backlog: int, *, reuse_port: bool) -> _socket.socket:
     """The same, with the system's own words for what went wrong."""
-    listener = socket.socket(family)
+    listener = _socket.socket(family)
     try:
         if family == AF_UNIX:
             remove_stale(address)

@@ -3,9 +3,9 @@
 Both are made in the arbiter, before it has a child, so that whichever process accepts a scrape can
 answer for all of them.
 
-Guarantees: the socket is the standard library's, so that no Hub is made in the arbiter; a gunicorn
-that takes another's place (USR2) can listen on the same address; the directory is removed by the
-arbiter alone, whose children leave by the same way.
+Guarantees: only a descriptor is kept, so that no Hub is made in the arbiter; a gunicorn that takes
+another's place (USR2) can listen on the same port; the directory is removed by the arbiter alone,
+whose children leave by the same way.
 """
 
 import atexit
@@ -14,23 +14,19 @@ import shutil
 import tempfile
 from pathlib import Path
 from time import time_ns
-from typing import Any
 
-from gevent import socket as gevent_socket
-from gevent.monkey import get_original
+from gevent import socket
 
 from gpool.admin.server import Admin, checked
 from gpool.admin.spool import Spool
 from gpool.hosting import Hosting
 from gpool.hubwatch import HubWatch
-from gpool.listener import parse, remove_stale
+from gpool.listener import bound, parse
 
 __all__ = ["Siblings"]
 
 BACKLOG = 128  # of scrapes and browsers
 MEMORY = Path("/dev/shm")  # noqa: S108  # a directory of our own is made in it
-
-socket = get_original("socket", "socket")
 
 
 class Siblings:
@@ -49,7 +45,9 @@ class Siblings:
     def __init__(self, address: str, *, public: bool, full_threshold: float) -> None:
         checked(address, public=public)
         self._full_threshold = full_threshold
-        self._descriptor = listen(address)
+        family, parsed = parse(address)
+        of_ip = family != socket.AF_UNIX
+        self._descriptor = bound(family, parsed, BACKLOG, reuse_port=of_ip)
         where = MEMORY if os.access(MEMORY, os.W_OK) else None
         self._directory = tempfile.mkdtemp(prefix="gpool-", dir=where)
         self._run = str(time_ns())
@@ -65,29 +63,10 @@ class Siblings:
         """Any side, in a child. The admin listener of this process."""
         return Admin(
             hosting,
-            gevent_socket.socket(fileno=self._descriptor),
+            socket.socket(fileno=self._descriptor),
             watch=watch,
             spool=Spool(self._directory, self._run, pid=os.getpid()),
             full_threshold=self._full_threshold,
             public=True,  # it was checked
             title=title,
         )
-
-
-def listen(address: str) -> int:
-    """The descriptor of a socket that listens on `address`."""
-    family, parsed = parse(address)
-    listener: Any = socket(family)
-    try:
-        if family != gevent_socket.AF_UNIX:
-            listener.setsockopt(gevent_socket.SOL_SOCKET, gevent_socket.SO_REUSEADDR, 1)
-            listener.setsockopt(gevent_socket.SOL_SOCKET, gevent_socket.SO_REUSEPORT, 1)
-        else:
-            remove_stale(parsed)
-        listener.bind(parsed)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise OSError(error.errno, f"{error.strerror}: {address!r}") from None
-    descriptor: int = listener.detach()
-    return descriptor
