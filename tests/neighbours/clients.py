@@ -7,7 +7,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
-__all__ = ["Asking", "Client", "Gate", "ask"]
+__all__ = ["Asking", "Client", "Gate", "ask", "assert_nothing_fails_while_it_drains"]
 
 
 class Client:
@@ -145,3 +145,15 @@ class Asking:
     def __exit__(self, *exc_info):
         self._ended = True
         gevent.joinall(self._greenlets)
+
+
+def assert_nothing_fails_while_it_drains(one, port):
+    """End `one` of the two behind `port` while clients ask there: the other serves them all."""
+    with Asking(port) as asking:
+        asking.wait(200)
+        assert set(asking.names) == {"one", "two"}
+        one.drain()
+        mark = len(asking.names)
+        asking.wait(200)
+        assert set(asking.names[mark + 50 :]) == {"two"}
+    assert not asking.failed

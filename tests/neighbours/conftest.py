@@ -79,32 +79,29 @@ def gpools(large):
         yield starting(stack, large)
 
 
+def proxy(stack, folder, run):
+    """What starts a proxy with a configuration's inside, and says its port."""
+
+    def start(inside):
+        start.program, port = run(folder, inside)
+        stack.enter_context(start.program)
+        return port
+
+    return start
+
+
 @pytest.fixture
 def nginx(folder):
     """Start nginx, with an http block's inside; its port."""
     with ExitStack() as stack:
-
-        def start(http):
-            running, port = programs.nginx(folder, http)
-            stack.enter_context(running)
-            start.program = running
-            return port
-
-        yield start
+        yield proxy(stack, folder, programs.nginx)
 
 
 @pytest.fixture
 def haproxy(folder):
     """Start HAProxy, with what is behind the defaults; its port."""
     with ExitStack() as stack:
-
-        def start(rest):
-            running, port = programs.haproxy(folder, rest)
-            stack.enter_context(running)
-            start.program = running
-            return port
-
-        yield start
+        yield proxy(stack, folder, programs.haproxy)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.neighbours.clients import Asking, Client, ask
+from tests.neighbours.clients import Client, ask, assert_nothing_fails_while_it_drains
 
 pytestmark = pytest.mark.limit(60)
 
@@ -247,14 +247,7 @@ RETRYING = f"""retry-on conn-failure empty-response response-timeout 503
 def test_no_request_fails_while_one_of_two_drains(gpool, haproxy, options):
     one, two = gpool(), gpool(name="two")
     port = haproxy(http(one.address, two.address, options=options))
-    with Asking(port) as asking:
-        asking.wait(200)
-        assert set(asking.names) == {"one", "two"}
-        one.drain()
-        mark = len(asking.names)
-        asking.wait(200)
-        assert set(asking.names[mark + 50 :]) == {"two"}
-    assert not asking.failed
+    assert_nothing_fails_while_it_drains(one, port)
 
 
 def test_no_request_fails_while_one_of_two_drains_behind_tcp(gpool, haproxy):
@@ -263,11 +256,4 @@ def test_no_request_fails_while_one_of_two_drains_behind_tcp(gpool, haproxy):
     servers = [f"{site.address} send-proxy-v2" for site in (one, two)]
     options = f"{USUAL} check-send-proxy"
     port = haproxy(tcp(*servers, options=options))
-    with Asking(port) as asking:
-        asking.wait(200)
-        assert set(asking.names) == {"one", "two"}
-        one.drain()
-        mark = len(asking.names)
-        asking.wait(200)
-        assert set(asking.names[mark + 50 :]) == {"two"}
-    assert not asking.failed
+    assert_nothing_fails_while_it_drains(one, port)

@@ -7,7 +7,7 @@ from signal import SIGTERM
 import pytest
 import websocket
 
-from tests.neighbours.clients import Asking, Client, ask
+from tests.neighbours.clients import Client, ask, assert_nothing_fails_while_it_drains
 
 pytestmark = pytest.mark.limit(60)
 
@@ -277,14 +277,7 @@ def test_a_503_without_another_reaches_the_client(gpool, nginx, gate):
 def test_no_request_fails_while_one_of_two_drains(gpool, nginx):
     one, two = gpool(), gpool(name="two")
     port = nginx(TWO.format(one=one.address, two=two.address, role="", more=""))
-    with Asking(port) as asking:
-        asking.wait(200)
-        assert set(asking.names) == {"one", "two"}
-        one.drain()
-        mark = len(asking.names)
-        asking.wait(200)
-        assert set(asking.names[mark + 50 :]) == {"two"}
-    assert not asking.failed
+    assert_nothing_fails_while_it_drains(one, port)
 
 
 def test_a_request_that_is_being_served_ends_before_gpool_does(gpool, nginx, gate):

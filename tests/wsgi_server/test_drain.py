@@ -42,13 +42,19 @@ def test_new_and_idle_connections_are_closed_at_once(serve, visit, served):
     assert server.stats().open == 0
 
 
-@pytest.mark.parametrize("served", [False, True])
-def test_who_was_just_there_may_send_a_request_although_the_server_stops(serve, visit, served):
+def just_there(serve, visit, served):
+    """A server, and a client that has just connected, or got an answer."""
     server = serve(keepalive_min_timeout=1)
     client = visit(server)
     if served:
         assert client.ask().status == 200
     until(lambda: server.stats().open == 1)
+    return server, client
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_who_was_just_there_may_send_a_request_although_the_server_stops(serve, visit, served):
+    server, client = just_there(serve, visit, served)
     stopping = drain(server)
     answer = client.ask("/last")
     assert (answer.body, answer.headers["connection"]) == (b"/last", "close")
@@ -58,11 +64,7 @@ def test_who_was_just_there_may_send_a_request_although_the_server_stops(serve, 
 
 @pytest.mark.parametrize("served", [False, True])
 def test_who_was_just_there_and_sends_nothing_is_closed_all_the_same(serve, visit, served):
-    server = serve(keepalive_min_timeout=1)
-    client = visit(server)
-    if served:
-        assert client.ask().status == 200
-    until(lambda: server.stats().open == 1)
+    server, client = just_there(serve, visit, served)
     stopping = drain(server)
     lapse(server, 1)
     assert client.rest() == b""
@@ -71,11 +73,7 @@ def test_who_was_just_there_and_sends_nothing_is_closed_all_the_same(serve, visi
 
 @pytest.mark.parametrize("served", [False, True])
 def test_who_was_silent_for_a_while_is_closed_at_once(serve, visit, served):
-    server = serve(keepalive_min_timeout=1)
-    client = visit(server)
-    if served:
-        assert client.ask().status == 200
-    until(lambda: server.stats().open == 1)
+    server, client = just_there(serve, visit, served)
     lapse(server, 2)
     server.stop(LONG)
     assert client.rest() == b""
