@@ -18,6 +18,7 @@ from typing import Any
 from gunicorn import config, glogging
 
 from gpool.log import QuietLog
+from gpool.wsgi.access import Observer
 from gpool.wsgi.framing import Environ
 from gpool.wsgi.site import Application
 
@@ -160,7 +161,7 @@ def keeping_headers(application: Application) -> Application:
     return call
 
 
-class AccessLines:
+class AccessLines(Observer):
     """gunicorn's access log.
 
     Args:
@@ -181,9 +182,6 @@ class AccessLines:
         except Exception as error:
             self._complain("a line of the access log is lost: %r", error)
 
-    def flush(self) -> None:
-        """Any side. See `gpool.wsgi.access.Observer`; nothing is kept back here."""
-
 
 # ---------------------------------------------------------------------- the hooks
 
@@ -197,7 +195,7 @@ def is_set(cfg: Any, hook: str) -> bool:
     return getattr(cfg, hook) is not defaults[hook]
 
 
-class Hooks:
+class Hooks(Observer):
     """gunicorn's pre_request and post_request.
 
     Args:
@@ -239,14 +237,11 @@ class Hooks:
         except Exception:
             logger.exception("post_request raised")
 
-    def flush(self) -> None:
-        """Any side. See `gpool.wsgi.access.Observer`; nothing is kept back here."""
-
 
 # ---------------------------------------------------------------------- the count
 
 
-class Countdown:
+class Countdown(Observer):
     """gunicorn's count of requests, and its end.
 
     Args:
@@ -265,9 +260,6 @@ class Countdown:
             worker.nr += 1
             if worker.nr == worker.max_requests:
                 self._over()
-
-    def flush(self) -> None:
-        """Any side. See `gpool.wsgi.access.Observer`; nothing is kept back here."""
 
 
 # ---------------------------------------------------------------------- SCRIPT_NAME

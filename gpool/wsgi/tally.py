@@ -18,6 +18,7 @@ from time import time
 from gevent.hub import get_hub
 from greenlet import getcurrent
 
+from gpool.wsgi.access import Observer
 from gpool.wsgi.framing import Environ
 
 __all__ = ["BOUNDS", "CLASSES", "Tally", "percentile"]
@@ -50,7 +51,7 @@ BOUNDS = (
 )
 
 
-class Tally:
+class Tally(Observer):
     """The counts of one process; made in the thread of its Hub.
 
     Attributes:
@@ -91,9 +92,6 @@ class Tally:
             self._by_digit["1"] += 1
         else:
             self._none += 1
-
-    def flush(self) -> None:
-        """Any side. See `gpool.wsgi.access.Observer`; nothing is kept back here."""
 
     def requests(self) -> dict[str, int]:
         """Any side. How many answers there were, by `CLASSES`."""
