@@ -30,12 +30,12 @@ peer's address.
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gpool.config import kind
 from gpool.trusted import Trusted, plain
-from gpool.wsgi.framing import Environ
+from gpool.wsgi.framing import Application, Environ
 from gpool.wsgi.request import HOST
 
 __all__ = ["BELIEVED", "HEADERS", "Forwarded", "believing", "names"]
@@ -55,7 +55,6 @@ HEADERS = {
     name: "HTTP_" + name.upper().replace("-", "_")
     for name in (FORWARDED, FOR, PROTO, SSL, HOSTS, PORTS, PREFIX)
 }
-Application: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 MAX_PORT = 65_535

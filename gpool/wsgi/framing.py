@@ -5,14 +5,27 @@ much of a request is read at all (`Limits`).
 """
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gpool.errors import BadRequest
 
-__all__ = ["CHUNKED", "PLAIN", "SMALL", "TOKEN", "Environ", "Framing", "Limits", "framing_of"]
+__all__ = [
+    "CHUNKED",
+    "PLAIN",
+    "SMALL",
+    "TOKEN",
+    "Application",
+    "Environ",
+    "Framing",
+    "Limits",
+    "framing_of",
+]
 
+#: PEP 3333's two sides of a call.
 Environ: TypeAlias = dict[str, Any]
+Application: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 SMALL = 1_024  # characters of a head; what is larger is measured. No limit may be smaller
 CHUNKED = -1  # the length of a body that says itself where it ends

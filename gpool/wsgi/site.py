@@ -1,19 +1,17 @@
 """What all connections of one WSGI server share, and nothing of their own."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 from gpool.lingering import Lingering
 from gpool.wsgi.access import Observer
-from gpool.wsgi.framing import Environ
+from gpool.wsgi.framing import Application
 from gpool.wsgi.parking import Deadlines
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import Dates
 from gpool.wsgi.settings import Settings
 
 __all__ = ["Application", "Site"]
-
-Application: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Site:
