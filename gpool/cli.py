@@ -129,6 +129,8 @@ def run(**values: Any) -> None:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     except OSError as error:  # it may not be searched, or is gone
         raise click.ClickException(f"--chdir {config['chdir']}: {error.strerror}") from None
+    if config["umask"] is not None:
+        os.umask(config["umask"])
     if config["check"]:
         check(config)
     elif config["reload"]:

@@ -41,8 +41,6 @@ def supervise(config: Config) -> None:
         raise click.ClickException(
             "more than one process needs gunicorn: pip install 'gpool[gunicorn]'"
         ) from None
-    if config["umask"] is not None:
-        os.umask(config["umask"])
     tls_context(config)  # to say what is wrong with it before there are processes
 
     class Application(BaseApplication):

@@ -77,8 +77,6 @@ def watch_and_serve(config: Config, arguments: list[str], folder: str) -> None:
         raise click.ClickException(
             "--reload needs watchfiles: pip install 'gpool[reload]'"
         ) from None
-    if config["umask"] is not None:
-        os.umask(config["umask"])
     logs = Logs(config["log_level"], config["log_file"], None)
     paths = watched(config)
     addresses = config["bind"]

@@ -72,8 +72,6 @@ def serve(config: Config) -> None:
         AppFailed: the application cannot be imported.
         click.ClickException: something in the configuration is wrong.
     """
-    if config["umask"] is not None:
-        os.umask(config["umask"])
     logs = Logs(config["log_level"], config["log_file"], config["access_log"])
     context = building.tls_context(config)
     with PidFile(config["pid_file"]):
