@@ -1,7 +1,7 @@
 """Checks of settings: every bad value is named, with the range that is allowed.
 
-The same functions serve constructors here and the options of the command later, so that a
-user reads the same sentence wherever the value came from.
+The same functions serve every constructor. The command's options have sentences of their own, in
+`gpool.command.types`, since a user of these has written an option and not an argument.
 """
 
 import math

@@ -53,7 +53,7 @@ from gpool.config import seconds
 from gpool.hubsight import Sight, look_at
 from gpool.states import State, moved
 
-__all__ = ["LINE", "MOVES", "HubWatch", "WatchState"]
+__all__ = ["LINE", "MOVES", "THRESHOLD", "HubWatch", "WatchState"]
 
 logger = logging.getLogger("gpool.hub")
 
@@ -61,6 +61,7 @@ start_new_thread = get_original("_thread", "start_new_thread")
 allocate_lock = get_original("_thread", "allocate_lock")
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+THRESHOLD = 1.0  # seconds; arbitrary
 SHORTEST = 0.05  # seconds; ten of the interpreter's switch intervals
 LONGEST = 3_600.0  # seconds; arbitrary
 BEAT = 0.25  # of a threshold between two beats
@@ -110,7 +111,7 @@ class HubWatch:
         ValueError: it is out of its range, or `line` has other fields.
     """
 
-    def __init__(self, threshold: float = 1.0, *, line: str = LINE) -> None:
+    def __init__(self, threshold: float = THRESHOLD, *, line: str = LINE) -> None:
         self.threshold = seconds("threshold", threshold)
         if not SHORTEST <= self.threshold <= LONGEST:
             raise ValueError(f"threshold must be {SHORTEST} to {LONGEST} seconds, not {threshold}")

@@ -119,17 +119,17 @@ class Snapshot:
 
     def ended(self) -> "Snapshot":
         """Any side. What is left of it when its process has ended: the counts."""
-        held = dict.fromkeys(
-            ("max_workers", "running", "ready", "busy", "open", "lingering", "full_for"), 0
-        )
+        held = dict.fromkeys((*HELD, "full_for"), 0)
         nothing = dict.fromkeys(STATES, 0)
         stopped = HostingState.STOPPED.name
         return replace(self, pids=(), state=stopped, connections=nothing, **held)  # type: ignore[arg-type]
 
 
+#: What a process holds only while it lives.
+HELD = ("max_workers", "running", "ready", "busy", "open", "lingering")
 #: What is added up, each by itself or key by key.
 SUMS = (
-    *("max_workers", "running", "ready", "busy", "open", "lingering"),
+    *HELD,
     *("accepted", "created", "reused", "retired", "tainted", "errors"),
     *("sent", "seconds", "blocked"),
 )

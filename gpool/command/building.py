@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from gpool.admin.server import Admin
-from gpool.admin.spool import Spool
 from gpool.certificates import server_context
 from gpool.command.options import server_arguments
 from gpool.command.sources import Config
@@ -88,9 +87,7 @@ def watch(config: Config) -> HubWatch | None:
         raise click.ClickException(f"--hub-block-threshold: {error}") from None
 
 
-def admin(
-    config: Config, hosted: Hosting, watched: HubWatch | None, spool: Spool | None = None
-) -> Admin | None:
+def admin(config: Config, hosted: Hosting, watched: HubWatch | None) -> Admin | None:
     """The admin listener; None if there is none.
 
     Raises:
@@ -103,7 +100,6 @@ def admin(
             hosted,
             config["admin"],
             watch=watched,
-            spool=spool,
             full_threshold=config["admin_full_threshold"],
             public=config["admin_public"],
             title=config.app,

@@ -10,7 +10,6 @@ a line of ours.
 
 import ast
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches

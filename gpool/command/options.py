@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
+from gpool.admin.server import FULL_THRESHOLD
 from gpool.command.server_options import SERVER_GROUPS
 from gpool.command.setting import Group, Setting, of_server, switch
 from gpool.command.types import AddressType, CountType, SecondsType
+from gpool.hubwatch import THRESHOLD
 from gpool.wsgi.access import FORMATS
 
 __all__ = ["GROUPS", "OPTIONS", "server_arguments"]
@@ -194,13 +196,13 @@ GROUPS = [
             Setting(
                 "admin_full_threshold",
                 SecondsType(zero=True, optional=False),
-                5.0,
+                FULL_THRESHOLD,
                 "For how long there may be no room before /readyz says so.",
             ),
             Setting(
                 "hub_block_threshold",
                 SecondsType(zero=True),
-                1.0,
+                THRESHOLD,
                 "A request that keeps all others waiting for so long, since it blocks without "
                 "gevent, is reported with its stack; 0 for never.",
             ),

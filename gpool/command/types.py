@@ -5,11 +5,12 @@ text of an error says what is allowed, click puts the option's name before it.
 """
 
 from collections.abc import Callable
-from math import inf, isnan
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gpool.config import seconds
 from gpool.listener import is_unix, parse
 from gpool.trusted import Trusted
 from gpool.wsgi.forwarded import HEADERS as KNOWN
@@ -112,12 +113,11 @@ class SecondsType(ParamType):
         if self.optional and is_none(value):
             return None
         try:
-            seconds = -1.0 if isinstance(value, bool) else float(value)
+            number = value if isinstance(value, bool) else float(value)
+            number = seconds(self.name, number, zero=self.zero)
         except (OverflowError, TypeError, ValueError):  # 1 and 400 zeros is a number in TOML
-            seconds = -1.0
-        if isnan(seconds) or seconds < 0 or (seconds == 0 and not self.zero):
             self.fail(f"{value!r} is not {self.allowed()}.", param, ctx)
-        return None if seconds == inf and self.optional else seconds
+        return None if number == inf and self.optional else number
 
 
 class AddressType(ParamType):

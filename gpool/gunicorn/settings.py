@@ -19,13 +19,13 @@ import click
 from gpool.command.options import OPTIONS
 from gpool.command.setting import Setting
 from gpool.command.sources import check_environment
+from gpool.hubwatch import THRESHOLD
 from gpool.wsgi.framing import SMALL, Limits
 
 __all__ = ["Mapped", "notes_of", "own_settings", "settings_of"]
 
 UNLIMITED = 1 << 20  # bytes; what stands for gunicorn's "no limit": somebody pays for them
 MOST_HEADERS = 32_768  # gunicorn's own bound, and its "no limit"
-BLOCKED = 1.0  # seconds; the command's default of hub_block_threshold
 #: What the worker does itself with a value of gpool's own; the rest are the server's.
 OF_THE_WORKER = frozenset({"admin", "admin_full_threshold", "admin_public", "hub_block_threshold"})
 #: Listening is the arbiter's.
@@ -96,7 +96,7 @@ def settings_of(cfg: Any, own: Mapping[str, Any]) -> Mapped:
     if "forwarded_allow_ips" in own:
         del hosting["forwarded_headers"]  # who has it from gpool believes as gpool does
     # The stack is to be written before the arbiter ends the process, at `timeout`.
-    threshold = own.get("hub_block_threshold", min(BLOCKED, cfg.timeout / 2 or BLOCKED))
+    threshold = own.get("hub_block_threshold", min(THRESHOLD, cfg.timeout / 2 or THRESHOLD))
     others = OF_THE_WORKER | OF_THE_ARBITER
     hosting |= {name: value for name, value in own.items() if name not in others}
     return Mapped(

@@ -48,13 +48,13 @@ from gpool.gunicorn.siblings import Siblings
 from gpool.hosting import Hosting
 from gpool.hubwatch import HubWatch
 from gpool.wsgi.site import Application
+from gpool.wsgi.wire import READ
 
 __all__ = ["Worker"]
 
 HEARTBEAT = 1.0  # seconds; gunicorn's gevent worker's
 AFTERMATH = 2.0  # seconds for the other requests, when a blocked process has to end; arbitrary
 LINE = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"  # gunicorn's
-READ = 1  # of a watcher of the loop
 
 
 class Worker(base.Worker):
