@@ -48,6 +48,7 @@ LADDER = [
     "wsgi.access",
     "wsgi.tally",
     "wsgi.site",
+    "wsgi.sockets",
     "wsgi.wire",
     "wsgi.lobby",
     "wsgi.answer",
