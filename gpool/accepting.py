@@ -82,6 +82,7 @@ MOVES: dict[Accepting, tuple[Accepting, ...]] = {
     Accepting.PAUSED: tuple(Accepting),
     Accepting.HELD: tuple(Accepting),
 }
+RUNNING = Accepting.RUNNING
 
 
 class AcceptLoop(server.StreamServer):
@@ -236,7 +237,7 @@ class AcceptLoop(server.StreamServer):
             The socket and the peer's address; None ends this turn of the loop.
         """
         # Within one turn, the last connection's handler may have paused or stopped the server.
-        if self._accepting is not Accepting.RUNNING:
+        if self._accepting is not RUNNING:
             return None
         try:
             accepted = self.accept_one()

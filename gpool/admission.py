@@ -44,6 +44,7 @@ __all__ = ["Admission", "Spawn"]
 
 logger = logging.getLogger("gpool.server")
 
+CLOSED = ConnState.CLOSED
 KILL_TIMEOUT = 1.0  # seconds that killed handlers get for their clean-up, as in gevent
 
 Spawn: TypeAlias = WorkerPool[Any] | int | Literal["default"]
@@ -237,7 +238,7 @@ class Admission(AcceptLoop):
         # The hook first: from the close on, nothing may switch before the worker is ready, or the
         # client could come back and find the pool full.
         try:
-            self.enter(conn, ConnState.CLOSED)
+            self.enter(conn, CLOSED)
         finally:
             self.forget(conn)
             conn.close()

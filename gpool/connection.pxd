@@ -1,3 +1,4 @@
 cdef class Connection:
     cdef object __weakref__
     cdef public object _hijacked, _socket, address, state, worker
+    cpdef close(self)

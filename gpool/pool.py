@@ -27,7 +27,7 @@ from gpool.config import at_least, seconds
 from gpool.errors import PoolFull
 from gpool.stats import PoolStats
 from gpool.waiting import Condition
-from gpool.worker import BUSY, READY, WorkerChan, WorkerState
+from gpool.worker import BUSY, READY, WorkerChan, WorkerState, cut_all
 from gpool.workers import ExcInfo, PoolState, Workers
 
 __all__ = [
@@ -217,7 +217,7 @@ class WorkerPool(Workers, Generic[Item]):
             block: whether to wait until the workers have ended; not in the Hub.
             timeout: seconds to wait at most, None for no limit.
         """
-        for chan in self._ready.empty():
+        for chan in cut_all(self._ready):
             self._retire(chan)
         victims = self._workers | self._retiring
         for chan in victims:

@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from enum import auto
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from gevent.hub import Hub
 from gevent.queue import Channel
@@ -27,7 +27,16 @@ from greenlet import GreenletExit, greenlet
 
 from gpool.states import State, moved
 
-__all__ = ["ENDING", "MOVES", "ReadyList", "Worker", "WorkerChan", "WorkerState"]
+__all__ = [
+    "ENDING",
+    "MOVES",
+    "ReadyList",
+    "Worker",
+    "WorkerChan",
+    "WorkerState",
+    "cut_all",
+    "cut_expired",
+]
 
 #: What ends a worker instead of being an error of its item: `GreenletExit` quietly, the other
 #: two on their way to where gevent sends them (the main greenlet).
@@ -96,11 +105,11 @@ class WorkerChan:
         last_use_time: monotonic seconds of its last release.
     """
 
-    __slots__ = ("_take", "channel", "item", "last_use_time", "state", "worker")
+    __slots__ = ("channel", "item", "last_use_time", "state", "take", "worker")
 
     def __init__(self, hub: Hub, loop: Callable[["WorkerChan"], None]) -> None:
         self.channel: Channel[Any] = Channel()
-        self._take = self.channel.getters.popleft
+        self.take = self.channel.getters.popleft
         self.worker = Worker(loop, hub)
         self.state = WorkerState.CLAIMED
         self.item: Any = None
@@ -125,34 +134,32 @@ class WorkerChan:
         """
         self.item = item
         self.state = BUSY
-        self._take().switch(None)
+        self.take().switch(None)
 
     def end(self) -> None:
         """Hub side. Switch to a retired worker, which ends; a stray switch may have done so."""
         if self.state is RETIRED:
-            self._take().switch(None)
+            self.take().switch(None)
 
 
-class ReadyList(list[WorkerChan]):
-    """The stack of parked workers: the last one used is on top, the oldest at the bottom.
+#: The stack of parked workers: the last one used is on top, the oldest at the bottom. ``append``
+#: pushes, ``pop`` takes the top.
+ReadyList: TypeAlias = list[WorkerChan]
 
-    ``append`` pushes and ``pop`` takes the top, both at the price of a list's.
+
+def cut_expired(ready: ReadyList, cutoff: float) -> list[WorkerChan]:
+    """Hub side. Cut off and return the workers last used at `cutoff` or before.
+
+    A binary search, then one cut; fasthttp's ``clean``.
     """
+    end = bisect_right(ready, cutoff, key=attrgetter("last_use_time"))
+    expired = ready[:end]
+    del ready[:end]
+    return expired
 
-    __slots__ = ()
 
-    def expired(self, cutoff: float) -> list[WorkerChan]:
-        """Hub side. Cut off and return the workers last used at `cutoff` or before.
-
-        A binary search, then one cut; fasthttp's ``clean``.
-        """
-        end = bisect_right(self, cutoff, key=attrgetter("last_use_time"))
-        cut = self[:end]
-        del self[:end]
-        return cut
-
-    def empty(self) -> list[WorkerChan]:
-        """Any side. Cut off and return all of them."""
-        cut = self[:]
-        self.clear()
-        return cut
+def cut_all(ready: ReadyList) -> list[WorkerChan]:
+    """Any side. Cut off and return all of them."""
+    cut = ready[:]
+    ready.clear()
+    return cut

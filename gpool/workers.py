@@ -45,6 +45,8 @@ from gpool.worker import (
     ReadyList,
     WorkerChan,
     WorkerState,
+    cut_all,
+    cut_expired,
 )
 
 __all__ = ["MOVES", "ExcInfo", "PoolState", "Workers"]
@@ -92,7 +94,7 @@ class Workers:
         self._state = PoolState.CREATED
         self._hub = get_hub()
         self._waited = Waited(self._hub)
-        self._ready: ReadyList = ReadyList()
+        self._ready: ReadyList = []
         self._workers: set[WorkerChan] = set()
         self._retiring: set[WorkerChan] = set()
         self._cleaner: Any = None  # a timer of gevent's loop while there are workers
@@ -124,8 +126,10 @@ class Workers:
             chan = ready.pop()
             if getrefcount(chan.worker) == self._parked_references:
                 self._reused += 1
+                chan.item = item  # from here on `WorkerChan.hand_off`, without its call
+                chan.state = BUSY
                 try:
-                    chan.hand_off(item)
+                    chan.take().switch(None)
                 except BaseException:
                     self._hub.handle_error(self, *sys.exc_info())
                 return True
@@ -220,7 +224,7 @@ class Workers:
         worker_func, on_item_end = self._worker_func, self._on_item_end
         fresh_context, now = self._context.copy, self._clock
         begins_empty = not len(self._context)
-        push, waited = self._ready.append, self._waited
+        ready, waited = self._ready, self._waited
         try:
             while True:
                 if chan.state is not BUSY:
@@ -260,7 +264,7 @@ class Workers:
                     return
                 chan.last_use_time = now()
                 chan.state = READY
-                push(chan)
+                ready.append(chan)
                 if waited.conditions:
                     waited.changed()
         finally:
@@ -317,7 +321,7 @@ class Workers:
         # Hub side. It is armed while there are workers, and for when the oldest ready one is due.
         # While none is ready, the next to be released is not due before a whole duration.
         now = self._clock()
-        for chan in self._ready.expired(now - self._max_idle):
+        for chan in cut_expired(self._ready, now - self._max_idle):
             self._retired += 1
             self._retire(chan)
         self._disarm_cleaner()
@@ -353,5 +357,5 @@ class Workers:
             return
         self._move(PoolState.STOPPED)
         self._disarm_cleaner()
-        for chan in self._ready.empty():
+        for chan in cut_all(self._ready):
             self._retire(chan)

@@ -2,7 +2,7 @@ import pytest
 from gevent.hub import get_hub
 
 from gpool.errors import IllegalMove
-from gpool.worker import ReadyList, WorkerChan, WorkerState
+from gpool.worker import WorkerChan, WorkerState, cut_all, cut_expired
 
 
 def worker_last_used_at(time):
@@ -13,7 +13,7 @@ def worker_last_used_at(time):
 
 @pytest.fixture
 def ready():
-    return ReadyList(worker_last_used_at(time) for time in (1.0, 2.0, 2.0, 3.0))
+    return [worker_last_used_at(time) for time in (1.0, 2.0, 2.0, 3.0)]
 
 
 def times(workers):
@@ -34,12 +34,12 @@ def test_the_last_one_used_is_on_top(ready):
     ],
 )
 def test_expiry_cuts_off_the_oldest_and_only_those(ready, cutoff, cut, left):
-    assert times(ready.expired(cutoff)) == cut
+    assert times(cut_expired(ready, cutoff)) == cut
     assert times(ready) == left
 
 
 def test_empty_hands_all_of_them_over(ready):
-    assert times(ready.empty()) == [1.0, 2.0, 2.0, 3.0]
+    assert times(cut_all(ready)) == [1.0, 2.0, 2.0, 3.0]
     assert not ready
 
 

@@ -19,16 +19,15 @@ from types import TracebackType
 from typing import TypeAlias
 
 from gpool.wsgi.files import FileWrapper
-from gpool.wsgi.framing import PLAIN, Framing
-from gpool.wsgi.response import KNOWN, BodyFraming, Length, choose, has_no_body, line_of
-from gpool.wsgi.wire import CLOSE, KEEP, Verdict, Wire
+from gpool.wsgi.framing import LAST, OLD, PLAIN, Framing
+from gpool.wsgi.response import Block, BodyFraming, Length, block_of, choose, has_no_body
+from gpool.wsgi.wire import CLOSE, KEEP, LINGER, Verdict, Wire
 
 __all__ = [
     "COMPLETE",
     "DONE",
     "HIJACKED",
     "NEW",
-    "NONE",
     "SENT",
     "STARTED",
     "TAKEN",
@@ -42,7 +41,6 @@ logger = logging.getLogger("gpool.wsgi")
 OptExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 )
-NONE: frozenset[str] = frozenset()
 LARGE = 65_536  # bytes of a body above which it is not copied behind its head
 GOODBYE = 2.0  # seconds for a client to answer the end of its WebSocket; lingering's time
 
@@ -77,12 +75,12 @@ class Answer:
     """
 
     __slots__ = (
+        "_block",
         "_body_framing",
         "_enough",
         "_length",
-        "_lines",
-        "_own",
         "_phase",
+        "_prefix",
         "_usual",
         "_verdict",
         "conn",
@@ -97,10 +95,10 @@ class Answer:
     sent: int
     _phase: Phase
     _length: int | None
-    _own: frozenset[str]  # which of the server's headers the application has said itself
-    _usual: bool
+    _block: Block
+    _prefix: bytes  # all before the block
+    _usual: bool  # whether the status is one whose answers have a body
     _enough: bool  # nobody will read more of the body
-    _lines: list[bytes]
     _body_framing: BodyFraming
     _verdict: Verdict
 
@@ -124,30 +122,21 @@ class Answer:
                 self._start_again(exc_info)
             finally:
                 exc_info = None  # PEP 3333: no cycle
-        dates = self.conn.site.dates
-        prefix = dates.prefixes.get(status)
-        usual = prefix is not None and self.framing is PLAIN
-        lines = [prefix or dates.prefix(status)]
-        if type(headers) is not list:
-            raise TypeError(f"headers must be a list, not {headers!r}")
-        length, own = None, NONE
-        for header in headers:
-            try:
-                line = KNOWN.get(header) or line_of(header)
-            except TypeError:
-                line = line_of(header)  # says what is wrong with it
-            lines.append(line)
-            if type(line) is bytes:
-                continue
-            if type(line) is Length and length is None:
-                length = line.number
-            else:
-                own = noted(header[0].lower(), own)
-                usual = False
+        site = self.conn.site
+        prefix = site.dates.prefixes.get(status)
+        usual = prefix is not None
+        if prefix is None:
+            prefix = site.dates.prefix(status)
+        try:
+            block = site.blocks.get(tuple(headers)) if type(headers) is list else None
+        except TypeError:
+            block = None
+        if block is None:
+            block = block_of(headers)
         # Nothing is changed before all of it is known to be good.
-        self._length, self._own, self._usual = length, own, usual
+        self._prefix, self._block, self._length = prefix, block, block.length
+        self._usual = usual
         self.status = status
-        self._lines = lines
         self._phase = STARTED
         return self.write
 
@@ -168,15 +157,22 @@ class Answer:
         if type(body) is not bytes:
             raise TypeError(f"a block must be bytes, not {body!r}")
         size = len(body)
-        site = self.conn.site
-        if self._usual and self._length == size <= LARGE and site.keep_alive:
+        conn = self.conn
+        block = self._block
+        if self._usual and block.usual_length == size <= LARGE and conn.site.keep_alive:
             # Nearly always. The rest of this method does the same for all cases.
-            lines = self._lines
-            lines += (b"\r\n", body)
-            self.sent = size
-            self._phase = DONE
-            self.conn.finish(KEEP, b"".join(lines))
-            return
+            framing = self.framing
+            if framing is PLAIN:
+                self.sent = size
+                self._phase = DONE
+                conn.finish(KEEP, b"".join((self._prefix, block.staying, body)))
+                return
+            if framing is LAST or framing is OLD:
+                self.sent = size
+                self._phase = DONE
+                last = b"".join((self._prefix, block.closing, body))
+                conn.finish(LINGER if conn.buffer else CLOSE, last)
+                return
         if self._length is None:
             if size or not self._has_no_body():
                 self._length = size
@@ -192,8 +188,8 @@ class Answer:
             self._finish(head + body)
         else:
             self.sent = size
-            self.conn.write(head)
-            self.conn.write(body, site.settings.write_buffer)
+            conn.write(head)
+            conn.write(body, conn.site.settings.write_buffer)
             self._finish(b"")
 
     def _send_iterable(self, result: Iterable[bytes]) -> None:
@@ -255,14 +251,13 @@ class Answer:
 
     def _head(self) -> bytes:
         """Worker side. Decide the framing, and what becomes of the connection."""
-        framing, lines, status = self.framing, self._lines, self.status
-        dates = self.conn.site.dates
+        framing, block, status = self.framing, self._block, self.status
         kind = self._body_framing = choose(
             head_only=framing.head_only, status=status, length=self._length, http11=framing.http11
         )
-        if self._own:
-            lines[0] = dates.without(status, self._own)
-        lines[:] = [line for line in lines if type(line) is not Length]
+        own = block.own
+        lines = [self.conn.site.dates.without(status, own) if own else self._prefix]
+        lines += [line for line in block.lines if type(line) is not Length]
         if self._length is not None and status[:3] != "204":  # RFC 9110 section 8.6
             lines.append(b"Content-Length: %d\r\n" % self._length)
         elif kind is BodyFraming.CHUNKED:
@@ -283,14 +278,14 @@ class Answer:
         if body is not None and not body.done:
             remaining = body.remaining()
             if remaining is not None and remaining > conn.site.settings.body_buffer:
-                return Verdict.LINGER  # too much to read and throw away
+                return LINGER  # too much to read and throw away
             conn.expects = False  # it is too late to ask for the rest
             if self.framing.expects_continue or not self.framing.keep_alive:
-                return Verdict.LINGER  # whether it comes, only the client knows
+                return LINGER  # whether it comes, only the client knows
         if not self.framing.keep_alive:
-            return CLOSE if not conn.buffer else Verdict.LINGER
+            return CLOSE if not conn.buffer else LINGER
         if kind is BodyFraming.CLOSE or not conn.site.keep_alive:
-            return Verdict.LINGER
+            return LINGER
         return KEEP
 
     def _framed(self, block: bytes) -> bytes:
@@ -329,7 +324,7 @@ class Answer:
             last = b"0\r\n\r\n"
         elif kind is BodyFraming.LENGTH and self.sent != self._length:
             self._complain("the body is shorter than its Content-Length, which was %d")
-            self._verdict = Verdict.LINGER
+            self._verdict = LINGER
         if last:
             self.conn.write(last, self.conn.site.settings.write_buffer)
         self._phase = COMPLETE
@@ -340,7 +335,7 @@ class Answer:
 
     def _complain(self, text: str) -> None:
         if self._verdict is KEEP:
-            self._verdict = Verdict.LINGER
+            self._verdict = LINGER
         logger.error(text, self._length)
 
     def _finish(self, last: bytes) -> None:
@@ -354,10 +349,3 @@ def join(blocks: list[bytes] | tuple[bytes, ...]) -> bytes:
         if type(block) is not bytes:
             raise TypeError(f"a block must be bytes, not {block!r}")
     return b"".join(blocks)
-
-
-def noted(name: str, own: frozenset[str]) -> frozenset[str]:
-    """The headers of the server that the application has said itself, with one more."""
-    if name in own or name == "content-length":
-        raise ValueError(f"{name} was given twice")
-    return own | {name}

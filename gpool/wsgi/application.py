@@ -36,7 +36,6 @@ from gpool.wsgi.answer import (
     GOODBYE,
     HIJACKED,
     NEW,
-    NONE,
     SENT,
     STARTED,
     TAKEN,
@@ -74,7 +73,6 @@ class Exchange(Answer):
         self.status = ""
         self.sent = 0
         self._phase = NEW
-        self._own = NONE
         self._enough = False
         environ["gpool.hijack"] = self.hijack
         environ["wsgi.early_hints"] = self.early_hints

@@ -6,8 +6,10 @@ from gpool.wsgi.application cimport Exchange
 
 cdef class HTTPConnection(Intake):
     cdef public object _verdict
-    @cython.locals(site=Site, environ=dict, known=dict)
+    @cython.locals(site=Site, known=tuple)
     cpdef ready(self)
+    cpdef close(self)
+    cpdef settle(self, verdict)
     cpdef _give(self, Exchange exchange, serve)
     cpdef next_of_batch(self)
     cpdef bint _ready_otherwise(self)

@@ -29,15 +29,12 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from typing import Any
 
-from gevent import socket as gevent_socket
-
-from gpool.connection import ConnState
+from gpool.connection import Connection, ConnState
 from gpool.errors import ClientDisconnected, PoolClosed, RequestTimeout
 from gpool.wsgi.application import Exchange
-from gpool.wsgi.framing import PLAIN
 from gpool.wsgi.intake import Intake
 from gpool.wsgi.site import Site
-from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict, Wrap
+from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
 
 __all__ = ["HTTPConnection"]
 
@@ -68,10 +65,11 @@ class HTTPConnection(Intake):
     # ------------------------------------------------------------------ Hub side: reading
 
     def begin(self, *, at_once: bool) -> None:
-        """Hub side. Wait for the first request; `at_once`: it is there already."""
-        self.site.deadlines.set(self, self.site.settings.header_timeout)
+        """Hub side. Wait for the first request; `at_once`: it may be here already."""
         if at_once:
             self.ready()
+        if self.state is NEW:
+            self.site.deadlines.set(self, self.site.settings.header_timeout)
         if self._io is None and self.state not in GIVEN_AWAY:
             self._watch(READ)
 
@@ -88,15 +86,16 @@ class HTTPConnection(Intake):
             self.site.closed(self)
             return
         site = self.site
-        known = site.known(data)
+        known = site.whole.get(data)
         if known is not None and not self.buffer and self.body is None:
             # A request that is known, and nothing else. The rest does the same for all cases.
-            environ = known.copy()
-            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
-            self.state = ACTIVE
-            if site.request_timeout != inf:
-                self._limit()
-            self._give(Exchange(self, environ, PLAIN), site.serve)
+            exchange = self._begin(known[0].copy(), known[1])
+            try:
+                if site.serve(exchange):
+                    return
+            except PoolClosed:
+                pass
+            site.no_worker(self, exchange)
         elif data:
             self.buffer = self.buffer + data if self.buffer else data
             self._pump()
@@ -238,24 +237,27 @@ class HTTPConnection(Intake):
     def finish(self, verdict: Verdict, data: Any) -> None:
         """Worker side. Send `data`, the last of a response, and give the connection back."""
         self.worker = None
-        if data and verdict is KEEP and self.body is None:
-            # Nearly always one of these two. What follows does the same for all cases.
+        if data and self.body is None and (verdict is KEEP or verdict is CLOSE):
+            # Nearly always one of these three. What follows does the same for all cases.
             if self.buffer or self._out:
-                if self.site.pumping is self and self._out_size <= HELD:
+                if verdict is KEEP and self.site.pumping is self and self._out_size <= HELD:
                     # Part of a batch: its answers share a packet, see `_after_batch`.
                     self._out.append(data)
                     self._out_size += len(data)
                     self.state = IDLE
                     return
             else:
-                sent = 0
                 try:
                     sent = self._socket.send(data)
                 except BlockingIOError:
-                    pass
+                    sent = 0
                 except OSError:
+                    sent = 0
                     self.peer = Peer.GONE
                 if sent == len(data) and self.peer is OPEN:
+                    if verdict is CLOSE:
+                        self.site.closed(self)
+                        return
                     self.state = IDLE
                     deadlines = self.site.deadlines
                     self.deadline = deadlines.usual
@@ -327,11 +329,13 @@ class HTTPConnection(Intake):
     def close(self) -> None:
         """Any side. Close the socket; a second call does nothing."""
         self._unwatch()
-        self.site.deadlines.drop(self)
+        if self.slot:
+            self.site.deadlines.drop(self)
         self.buffer = b""
         self.body = self._pending = None
-        self._drop_out()
-        super().close()
+        if self._out:
+            self._drop_out()
+        Connection.close(self)  # not super(), which Cython lacks where C calls the method
 
     def drain(self) -> None:
         """Hub side. The server stops: answer what has come, and what may be on its way."""
@@ -379,21 +383,3 @@ class HTTPConnection(Intake):
                 worker.throw(RequestTimeout("request_timeout is over"))
         elif waiter is not None:
             waiter.throw(self._wait_error("the client was silent for too long"))
-
-    def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
-        """Worker side. Give the socket away, with what was read and not used; see `Wire`."""
-        self.write(b"")
-        rest, self.buffer = self.buffer, b""
-        self._unwatch()
-        self.site.deadlines.drop(self)
-        self.body = None
-        self.worker = None
-        sock = self._blocking_socket()
-        sock = self._socket = wrap(sock, rest) if wrap else sock
-        self.site.hijacked(self)  # from here on, the connection has only a weak reference to it
-        return sock, rest
-
-    def _blocking_socket(self) -> Any:
-        # Worker side. The socket, as an application may have it.
-        raw = self._socket
-        return gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())

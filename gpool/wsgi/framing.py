@@ -13,6 +13,8 @@ from gpool.errors import BadRequest
 
 __all__ = [
     "CHUNKED",
+    "LAST",
+    "OLD",
     "PLAIN",
     "SMALL",
     "TOKEN",
@@ -75,8 +77,10 @@ class Framing:
     upgrade: bool = False
 
 
-#: Nearly every request; one object for all of them.
+#: Nearly every request is one of these three: no body, and nothing else to say. One object each.
 PLAIN = Framing()
+LAST = Framing(keep_alive=False)
+OLD = Framing(http11=False, keep_alive=False)  # HTTP/1.0; nginx's way to its upstreams
 
 
 def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
@@ -101,8 +105,8 @@ def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
     if expects is not None and http11 and expects.lower() != "100-continue":
         raise BadRequest(417, "unknown expectation")  # RFC 9110 section 10.1.1
     upgrade = http11 and not size and offers_upgrade(fields)
-    if http11 and keep_alive and not size and not upgrade:
-        return PLAIN
+    if not size and not upgrade and (http11 or not keep_alive):
+        return PLAIN if keep_alive else LAST if http11 else OLD
     return Framing(
         http11=http11,
         keep_alive=keep_alive,

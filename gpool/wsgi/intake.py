@@ -19,7 +19,7 @@ from gpool.connection import ConnState
 from gpool.errors import BadRequest
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.body import Body, BodyReader, ChunkedBody, LengthBody
-from gpool.wsgi.framing import CHUNKED, PLAIN, Environ, Framing
+from gpool.wsgi.framing import CHUNKED, Environ, Framing
 from gpool.wsgi.request import check_beginning
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.site import Site
@@ -42,13 +42,15 @@ class Intake(Wire):
 
     Attributes:
         remote: the peer's address and port, as an environ has them.
+        facts: what else is to be in the environ of each request, if there is something.
     """
 
-    __slots__ = ("_pending", "_searched", "remote")
+    __slots__ = ("_pending", "_searched", "facts", "remote")
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
         super().__init__(socket, address, site)
         self.remote = remote(address)
+        self.facts: Environ | None = None
         self._searched = 0  # how much of the buffer has no empty line, or was thrown away
         self._pending: tuple[Environ, Framing, list[bytes]] | None = None  # until its body is there
 
@@ -69,16 +71,11 @@ class Intake(Wire):
             buffer = self.buffer = buffer[2:]  # RFC 9112 section 2.2
             self._searched = 0
         end = buffer.find(b"\r\n\r\n", self._searched)
-        known = self.site.known(buffer[: end + 4]) if end >= 0 else None
+        known = self.site.whole.get(buffer[: end + 4]) if end >= 0 else None
         if known is not None:
             self.buffer = buffer[end + 4 :]
             self._searched = 0
-            environ = known.copy()
-            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
-            self.state = ACTIVE
-            if self.site.request_timeout != inf:
-                self._limit()
-            return Exchange(self, environ, PLAIN)
+            return self._begin(known[0].copy(), known[1])
         try:
             if end < 0:
                 self._wait_for_more(buffer)
@@ -89,10 +86,12 @@ class Intake(Wire):
             return None
         self.buffer = buffer[end + 4 :]
         self._searched = 0
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
         if framing.length:
             return self._begin_body(environ, framing)
-        return self._start(environ, framing)
+        exchange = self._begin(environ, framing)
+        if framing.upgrade and environ["REQUEST_METHOD"] == "GET":
+            environ["werkzeug.socket"] = UpgradeSocket(exchange.upgrade)
+        return exchange
 
     def _wait_for_more(self, buffer: bytes) -> None:
         if buffer:
@@ -102,14 +101,14 @@ class Intake(Wire):
             self.move(READING)
             self.site.deadlines.set(self, self.site.settings.header_timeout)
 
-    def _start(self, environ: Environ, framing: Framing) -> Exchange:
+    def _begin(self, environ: Environ, framing: Framing) -> Exchange:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
+        if self.facts is not None:
+            environ.update(self.facts)
         self.state = ACTIVE
         if self.site.request_timeout != inf:
             self._limit()
-        exchange = Exchange(self, environ, framing)
-        if framing.upgrade and environ["REQUEST_METHOD"] == "GET":
-            environ["werkzeug.socket"] = UpgradeSocket(exchange.upgrade)
-        return exchange
+        return Exchange(self, environ, framing)
 
     def _limit(self) -> None:
         # Hub side. The application has so much time.
@@ -130,7 +129,7 @@ class Intake(Wire):
     def _stream(self, environ: Environ, framing: Framing, body: Body) -> Exchange:
         # The application reads the rest itself.
         environ["wsgi.input"] = io.BufferedReader(BodyReader(self, body), CHUNK)
-        return self._start(environ, framing)
+        return self._begin(environ, framing)
 
     def _next_of_body(self, body: Body) -> Exchange | None:
         received, self.buffer = self.buffer, b""
@@ -150,7 +149,7 @@ class Intake(Wire):
             self.site.deadlines.set(self, self.site.settings.body_timeout)
             return None
         self._pending = None
-        if not body.done:
+        if size > self.site.settings.body_buffer:  # the size decides, not how it has come
             self._decoded = b"".join(pieces)
             return self._stream(environ, framing, body)
         self._end_body(body)
@@ -159,7 +158,7 @@ class Intake(Wire):
         if environ.pop("HTTP_TRANSFER_ENCODING", None):
             # The coding is undone, and many an application takes a body without a length for none.
             environ["CONTENT_LENGTH"] = str(len(data))
-        return self._start(environ, framing)
+        return self._begin(environ, framing)
 
     def _discard(self, body: Body, piece: bytes) -> Exchange | None:
         # What the application has left unread.

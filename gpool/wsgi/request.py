@@ -17,7 +17,7 @@ from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from gpool.errors import BadRequest
-from gpool.wsgi.framing import PLAIN, SMALL, TOKEN, Environ, Framing, Limits, framing_of
+from gpool.wsgi.framing import SMALL, TOKEN, Environ, Framing, Limits, framing_of
 
 __all__ = ["HOST", "NOT_IN_A_FIELD", "Heads", "check_beginning"]
 
@@ -55,7 +55,8 @@ class Heads:
         template: the keys of an environ that are the same for each request.
 
     Attributes:
-        whole: environs of heads, empty line and all, that are `PLAIN` and have come twice.
+        whole: what heads say, empty line and all, that have come twice and announce no body and no
+            upgrade.
     """
 
     __slots__ = ("_blocks", "_limits", "_lines", "_template", "whole")
@@ -63,8 +64,9 @@ class Heads:
     def __init__(self, limits: Limits, template: Environ) -> None:
         self._limits = limits
         self._template = template
-        self.whole: dict[bytes, Environ] = {}
-        # Of HTTP/1.1 only, and with a target that is a path: nearly all there are.
+        self.whole: dict[bytes, tuple[Environ, Framing]] = {}
+        # With a target that is a path: nearly all there are. What the fields mean depends on the
+        # version, whose last digit is part of a block therefore.
         self._lines: dict[bytes, Environ] = {}
         self._blocks: dict[bytes, tuple[Environ, Framing]] = {}
 
@@ -79,16 +81,17 @@ class Heads:
         """
         end = head.find(b"\r\n")
         line = self._lines.get(head[:end])
-        block = self._blocks.get(head[end:])
+        block = self._blocks.get(head[end - 1 :])
         if line is None or block is None or len(head) > self._limits.max_head_size:
             return self._read_new(head, end)
         environ = line.copy()
-        environ.update(block[0])
-        if block[1] is PLAIN:
+        fields, framing = block
+        environ.update(fields)
+        if not framing.upgrade:
             if len(self.whole) >= MAX_REMEMBERED:
                 self.whole.clear()
-            self.whole[head + b"\r\n\r\n"] = environ.copy()
-        return environ, block[1]
+            self.whole[head + b"\r\n\r\n"] = environ.copy(), framing
+        return environ, framing
 
     def _read_new(self, head: bytes, end: int) -> tuple[Environ, Framing]:
         text = head.decode("latin-1")
@@ -105,8 +108,8 @@ class Heads:
         framing = framing_of(fields, http11, self._limits)
         if environ["REQUEST_METHOD"] == "HEAD":
             framing = replace(framing, head_only=True)
-        elif http11 and environ["RAW_URI"][0] == "/":
-            self._remember(head[:end], environ, head[end:], fields, framing)
+        elif environ["RAW_URI"][0] == "/":
+            self._remember(head[:end], environ, head[end - 1 :], fields, framing)
         if environ["RAW_URI"][0] != "/":
             take_authority(environ, fields)
         environ.update(fields)

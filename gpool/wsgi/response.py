@@ -24,11 +24,13 @@ from gpool.wsgi.framing import TOKEN
 from gpool.wsgi.request import NOT_IN_A_FIELD
 
 __all__ = [
-    "KNOWN",
+    "BLOCKS",
+    "Block",
     "BodyFraming",
     "Dates",
     "Header",
     "Length",
+    "block_of",
     "body_of",
     "canned",
     "check_status",
@@ -63,6 +65,76 @@ Header: TypeAlias = tuple[str, str]
 KNOWN: dict[Header, bytes] = {}
 MAX_KNOWN = 1_024  # headers, arbitrary; when there are more, all are forgotten
 MAX_KNOWN_SIZE = 256  # characters of name and value, arbitrary; longer ones hardly repeat
+
+
+class Block:
+    """The headers of a response, as an application has given them.
+
+    Attributes:
+        lines: one for each.
+        length: the value of Content-Length, if it is there.
+        own: which of the server's headers are there, in lower case.
+        usual_length: the length if there is nothing that the server would have to change, else -1.
+        staying: all lines and the empty one, for a connection that stays.
+        closing: the same for one that does not.
+    """
+
+    __slots__ = ("closing", "length", "lines", "own", "staying", "usual_length")
+
+    def __init__(self, lines: list[bytes], length: int | None, own: frozenset[str]) -> None:
+        self.lines = lines
+        self.length = length
+        self.own = own
+        self.usual_length = -1 if own or length is None else length
+        data = b"".join(lines)
+        self.staying = data + b"\r\n"
+        self.closing = data + b"Connection: close\r\n\r\n"
+
+
+#: The blocks of headers that were known one by one: an application repeats most of its answers'.
+BLOCKS: dict[tuple[Header, ...], Block] = {}
+MAX_BLOCKS, MAX_BLOCK = 512, 32  # blocks, and headers of one; arbitrary, see MAX_KNOWN
+
+
+def block_of(headers: Any) -> Block:
+    """Check the headers of an application.
+
+    Raises:
+        TypeError: they are not a list of pairs of strings.
+        ValueError: one cannot be sent, is the server's to send, or is there twice.
+    """
+    if type(headers) is not list:
+        raise TypeError(f"headers must be a list, not {headers!r}")
+    lines: list[bytes] = []
+    length: int | None = None
+    own: frozenset[str] = frozenset()
+    repeats = 0 < len(headers) <= MAX_BLOCK
+    for header in headers:
+        try:
+            line = KNOWN.get(header)
+        except TypeError:
+            line = None
+        if line is None:
+            line = line_of(header)
+            repeats = False
+        lines.append(line)
+        if type(line) is Length and length is None:
+            length = line.number
+        elif type(line) is not bytes:
+            own = noted(header[0].lower(), own)
+    block = Block(lines, length, own)
+    if repeats:
+        if len(BLOCKS) >= MAX_BLOCKS:
+            BLOCKS.clear()
+        BLOCKS[tuple(headers)] = block
+    return block
+
+
+def noted(name: str, own: frozenset[str]) -> frozenset[str]:
+    """The headers of the server that the application has said itself, with one more."""
+    if name in own or name == "content-length":
+        raise ValueError(f"{name} was given twice")
+    return own | {name}
 
 
 def line_of(header: Any) -> bytes:

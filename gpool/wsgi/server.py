@@ -9,7 +9,6 @@ Guarantees: a request is run once or answered with an error, never both; request
 served first come, first served; a drain answers what has begun.
 """
 
-import _socket
 import ssl
 from time import time
 from types import NoneType
@@ -38,6 +37,7 @@ from gpool.wsgi.request import Heads
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.settings import Settings, unknown
 from gpool.wsgi.site import Application, Site
+from gpool.wsgi.sockets import Kind, accept
 from gpool.wsgi.template import template
 from gpool.wsgi.tls import TLSConnection
 
@@ -45,6 +45,9 @@ __all__ = ["WSGIServer", "request_pool"]
 
 SOFTWARE = f"gpool/{__version__}"
 MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB and what it runs
+NEW, QUEUED = ConnState.NEW, ConnState.QUEUED
+EARLY = 8  # reads that may come to nothing before first requests are waited for; arbitrary
+LOOK_AGAIN = 16  # connections after which one of them is read at once nevertheless; arbitrary
 RETRY_AFTER = b"Retry-After: 1\r\n"
 #: What a refused client reads; fasthttp's words, with our names.
 ANSWERS = {
@@ -166,8 +169,9 @@ class WSGIServer(Admission):
         self._policy = overflow
         self._ssl_context = chosen_context(ssl_context, certfile, keyfile)
         # What runs.
+        self._early = EARLY if defer_accept else 0  # how often the first request was here, of late
         self._ticking: Any = None  # not `_timer`: gevent's, which ends when accepting stops
-        self._kind = (0, 0, 0)  # of sockets: family, type, protocol
+        self._kind: Kind = (0, 0, 0)  # of accepted sockets
         super().__init__(
             listener,
             None,
@@ -238,14 +242,7 @@ class WSGIServer(Admission):
 
     def accept_one(self) -> Any:
         """Hub side. A connection's socket, as `_socket` has it, and its address."""
-        listener: Any = self.socket
-        try:
-            descriptor, address = listener._accept()  # noqa: SLF001  # as gevent's servers do
-        except BlockingIOError:
-            return None
-        sock = _socket.socket(*self._kind, descriptor)
-        sock.settimeout(0.0)
-        return sock, address
+        return accept(self.socket, self._kind)
 
     def do_handle(self, socket: Any, address: Any) -> None:
         """Hub side. See `Admission`; a proxy has to say first whose connection it is."""
@@ -263,7 +260,13 @@ class WSGIServer(Admission):
     def begin(self, conn: Connection) -> bool:
         """Hub side. See `Admission`."""
         assert isinstance(conn, HTTPConnection)
-        conn.begin(at_once=self._defer_accept)
+        # While first requests tend to be here when their connection is accepted, as those of busy
+        # clients are, it is read at once, which spares the loop a watcher and a turn.
+        at_once = self._early > 0 or not self.accepted % LOOK_AGAIN
+        conn.begin(at_once=at_once)
+        if at_once and not self._defer_accept:
+            came = conn.state is not NEW
+            self._early = min(self._early + 1, EARLY) if came else max(self._early - 1, 0)
         return True
 
     def refusal(self, reason: Refusal) -> bytes:
@@ -302,7 +305,7 @@ class WSGIServer(Admission):
             self._closed(conn)
 
     def _closed(self, conn: HTTPConnection) -> None:
-        if conn.state is ConnState.QUEUED:
+        if conn.state is QUEUED:
             exchange = self._queue.drop(conn)
             if exchange is not None:
                 exchange.take_environ()

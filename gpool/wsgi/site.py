@@ -8,7 +8,7 @@ from gpool.wsgi.access import Observer
 from gpool.wsgi.framing import Application
 from gpool.wsgi.parking import Deadlines
 from gpool.wsgi.request import Heads
-from gpool.wsgi.response import Dates
+from gpool.wsgi.response import BLOCKS, Dates
 from gpool.wsgi.settings import Settings
 
 __all__ = ["Application", "Site"]
@@ -21,7 +21,8 @@ class Site:
         application: PEP 3333's.
         settings: times and sizes.
         heads: reads requests; set by `read_with`.
-        known: finds a head that is remembered.
+        whole: the heads that are remembered (`Heads.whole`).
+        blocks: the headers that are remembered (`gpool.wsgi.response.BLOCKS`).
         fresh_context: makes a context for a request that follows another in its worker; None if
             the pool wants to see each request.
         dates: the beginnings of responses.
@@ -46,6 +47,7 @@ class Site:
     __slots__ = (
         "access",
         "application",
+        "blocks",
         "closed",
         "dates",
         "deadlines",
@@ -55,7 +57,6 @@ class Site:
         "heads",
         "hijacked",
         "keep_alive",
-        "known",
         "lingering",
         "loop",
         "no_worker",
@@ -64,6 +65,7 @@ class Site:
         "sendfile",
         "serve",
         "settings",
+        "whole",
     )
 
     def __init__(
@@ -91,6 +93,7 @@ class Site:
         self.closed = closed
         self.hijacked = hijacked
         self.dates = Dates(software)
+        self.blocks = BLOCKS
         self.deadlines = Deadlines(settings.keepalive_timeout)
         self.read_with(Heads(settings.limits, {}))
         self.fresh_context: Callable[[], Any] | None = None
@@ -103,7 +106,7 @@ class Site:
     def read_with(self, heads: Heads) -> None:
         """Any side. Set what reads requests."""
         self.heads = heads
-        self.known = heads.whole.get
+        self.whole = heads.whole
 
     def tick(self) -> None:
         """Hub side. A `gpool.wsgi.parking.TICK` has passed."""

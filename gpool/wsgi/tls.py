@@ -22,9 +22,7 @@ from typing import Any
 from gevent import socket as gevent_socket
 
 from gpool.states import State, moved
-from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
-from gpool.wsgi.framing import Environ
 from gpool.wsgi.site import Site
 from gpool.wsgi.tls_environ import facts
 from gpool.wsgi.wire import READ, WRITE, Peer, Verdict
@@ -155,13 +153,12 @@ class TLSConnection(HTTPConnection):
         context: of the server.
     """
 
-    __slots__ = ("_context", "_facts", "_shake")
+    __slots__ = ("_context", "_shake")
 
     def __init__(self, socket: Any, address: Any, site: Site, context: ssl.SSLContext) -> None:
         super().__init__(socket, address, site)
         self._context = context
         self._shake = SILENT
-        self._facts: Environ = {}  # of the handshake, for each request
 
     def _blocking_socket(self) -> Any:
         tls = self._socket.tls
@@ -230,7 +227,7 @@ class TLSConnection(HTTPConnection):
             if wanted:
                 self._watch(wanted)
                 return
-            self._facts = facts(self._socket.tls)
+            self.facts = facts(self._socket.tls)
         except (OSError, ValueError):
             # Nothing in common, no good certificate, no TLS at all, or gone. ValueError: a
             # certificate that OpenSSL takes, and Python cannot read.
@@ -239,18 +236,3 @@ class TLSConnection(HTTPConnection):
         self._shake = moved(MOVES, self._shake, SECURE)
         self._watch(READ)
         super().ready()
-
-    # ------------------------------------------------------------------ what a request is told
-
-    def _give(self, exchange: Exchange, serve: Callable[[Exchange], bool]) -> None:
-        assert exchange.environ is not None
-        exchange.environ.update(self._facts)
-        super()._give(exchange, serve)
-
-    def next_of_batch(self) -> Exchange | None:
-        """Worker side. See `HTTPConnection`."""
-        exchange = super().next_of_batch()
-        if exchange is not None:
-            assert exchange.environ is not None
-            exchange.environ.update(self._facts)
-        return exchange

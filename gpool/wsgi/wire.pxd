@@ -9,4 +9,9 @@ cdef class Wire(Connection):
     cdef public double deadline, _request_deadline
     cdef public bint expects
     cdef public Site site
+    cpdef ready(self)
+    cpdef _send(self, data)
+    cpdef bint _flush(self)
+    cpdef _watch(self, int events)
+    cpdef _unwatch(self)
     cpdef finish(self, verdict, data)

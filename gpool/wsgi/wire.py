@@ -19,6 +19,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 import gevent
+from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
@@ -32,6 +33,7 @@ __all__ = [
     "CLOSE",
     "HELD",
     "KEEP",
+    "LINGER",
     "OPEN",
     "READ",
     "WRITE",
@@ -57,7 +59,7 @@ class Verdict(Enum):
     RESET = auto()  # the answer is not complete, and nothing else would tell
 
 
-KEEP, CLOSE = Verdict.KEEP, Verdict.CLOSE
+KEEP, CLOSE, LINGER = Verdict.KEEP, Verdict.CLOSE, Verdict.LINGER
 
 
 class Peer(Enum):
@@ -134,14 +136,6 @@ class Wire(Connection):
 
     def finish(self, verdict: Verdict, data: Any) -> None:
         """Worker side. Send `data`, the last of a response, and give the connection back."""
-        raise NotImplementedError
-
-    def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
-        """Worker side. Give the socket away, with what was read and not used.
-
-        Args:
-            wrap: makes of both what the application gets in the socket's place.
-        """
         raise NotImplementedError
 
     # ------------------------------------------------------------------ any side: sending
@@ -348,6 +342,28 @@ class Wire(Connection):
             self.expects = False
             self.interim(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._wait(READ, self.site.settings.body_timeout, BodyTimeout)
+
+    def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
+        """Worker side. Give the socket away, with what was read and not used.
+
+        Args:
+            wrap: makes of both what the application gets in the socket's place.
+        """
+        self.write(b"")
+        rest, self.buffer = self.buffer, b""
+        self._unwatch()
+        self.site.deadlines.drop(self)
+        self.body = None
+        self.worker = None
+        sock = self._blocking_socket()
+        sock = self._socket = wrap(sock, rest) if wrap else sock
+        self.site.hijacked(self)  # from here on, the connection has only a weak reference to it
+        return sock, rest
+
+    def _blocking_socket(self) -> Any:
+        # Worker side. The socket, as an application may have it.
+        raw = self._socket
+        return gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
 
     def let_go(self, after: float) -> None:
         """Any side. Who hijacked the connection is done with it: close it, if they have not.

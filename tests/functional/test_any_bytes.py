@@ -19,6 +19,11 @@ MANY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+#: A body above `body_buffer` whose end can come on its own.
+JUST_TOO_LARGE = (
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"65\r\n%b\r\n0\r\n\r\n" % (b"b" * 101)
+)
 DATE = re.compile(rb"Date: [^\r]*")
 
 
@@ -100,6 +105,7 @@ def split(data, cuts):
 @MANY
 @given(data=requests(), cuts=st.lists(st.integers(0, 20_000), max_size=12))
 @example(data=b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 2, cuts=list(range(60)))
+@example(data=JUST_TOO_LARGE, cuts=[len(JUST_TOO_LARGE) - 5])
 def test_requests_split_anywhere_get_the_same_answers(server, data, cuts):
     whole = answers(server, [data])
     assert whole.count(b"HTTP/1.1 200 OK") == len(re.findall(rb"HTTP/1.1\r\nHost", data))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gpool.errors import BadRequest
 from gpool.wsgi import request
-from gpool.wsgi.framing import PLAIN, Limits
+from gpool.wsgi.framing import PLAIN, Framing, Limits
 from gpool.wsgi.request import MAX_BLOCK, MAX_LINE, MAX_REMEMBERED, Heads
 from tests.wsgi import heads as given_heads
 
@@ -134,9 +134,9 @@ def test_reading_does_not_depend_on_what_was_read_before(sequence):
     heads = fresh()
     for head in sequence * 3:
         assert outcome(heads, head) == outcome(fresh(), head)
-    for data, environ in heads.whole.items():
+    for data, said in heads.whole.items():
         assert data.endswith(EMPTY_LINE)
-        assert (environ, PLAIN) == outcome(fresh(), data[:-4])
+        assert said == outcome(fresh(), data[:-4])
 
 
 @settings(deadline=None, max_examples=200)
@@ -153,8 +153,8 @@ def test_a_head_that_is_read_again_gives_an_equal_environ_of_its_own(head):
             for one in (environ, heads.read(head)[0]):
                 one.clear()
                 one["HTTP_X"] = "of an application"
-    for data, environ in heads.whole.items():
-        assert (environ, PLAIN) == outcome(fresh(), data[:-4])
+    for data, said in heads.whole.items():
+        assert said == outcome(fresh(), data[:-4])
     assert outcome(heads, head) == first
 
 
@@ -170,21 +170,34 @@ def test_a_head_that_came_twice_is_found_whole():
     assert len(heads.whole) == 2
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
+def test_the_same_fields_mean_what_they_mean_in_that_version(version, connection):
+    heads = fresh()
+    for other in (b"1.0", b"1.1"):
+        for _ in range(3):
+            heads.read(b"GET / HTTP/%b\r\nHost: a\r\nConnection: close" % other)
+            heads.read(b"GET / HTTP/%b\r\nHost: a\r\nConnection: keep-alive" % other)
+    head = b"GET / HTTP/%b\r\nHost: a\r\nConnection: %b" % (version, connection)
+    _, framing = heads.whole[head + EMPTY_LINE]
+    assert framing == Framing(http11=version == b"1.1", keep_alive=connection != b"close")
+    assert framing == outcome(fresh(), head)[1]
+
+
 @pytest.mark.parametrize(
     "head",
     [
         b"HEAD / HTTP/1.1\r\nHost: a",
-        b"GET / HTTP/1.0\r\nHost: a",
         b"GET http://b/ HTTP/1.1\r\nHost: a",
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked",
         b"GET /" + b"a" * MAX_LINE + b" HTTP/1.1\r\nHost: a",
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * (MAX_BLOCK // 6) + b"A: b",
     ],
-    ids=["head", "1.0", "absolute", "close", "length", "chunked", "long line", "long block"],
+    ids=["head", "absolute", "upgrade", "length", "chunked", "long line", "long block"],
 )
-def test_what_is_not_plain_or_is_long_is_never_found_whole(head):
+def test_what_has_a_body_an_upgrade_or_is_long_is_never_found_whole(head):
     heads = Heads(Limits(max_headers=1_000), {})
     for _ in range(4):
         heads.read(b"GET / HTTP/1.1\r\nHost: a")

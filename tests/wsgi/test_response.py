@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from gpool.wsgi import response
 from gpool.wsgi.response import (
+    BLOCKS,
     KNOWN,
+    MAX_BLOCK,
+    MAX_BLOCKS,
     BodyFraming,
     Dates,
     Length,
+    block_of,
     canned,
     check_status,
     choose,
@@ -38,6 +42,88 @@ def known(monkeypatch):
     yield KNOWN
     KNOWN.clear()
     KNOWN.update(before)
+
+
+@pytest.fixture
+def blocks(known):
+    """The same for blocks of them."""
+    before = dict(BLOCKS)
+    BLOCKS.clear()
+    yield BLOCKS
+    BLOCKS.clear()
+    BLOCKS.update(before)
+
+
+# ---------------------------------------------------------------------- blocks of headers
+
+LENGTH, TYPE = ("Content-Length", "5"), ("Content-Type", "text/plain")
+DATE = ("Date", "today")
+
+
+@pytest.mark.parametrize(
+    ("headers", "length", "own", "usual_length"),
+    [
+        ([], None, set(), -1),
+        ([TYPE], None, set(), -1),
+        ([LENGTH], 5, set(), 5),
+        ([TYPE, LENGTH, ("X", "y"), ("X", "y")], 5, set(), 5),
+        ([LENGTH, DATE], 5, {"date"}, -1),
+        ([DATE, ("server", "mine")], None, {"date", "server"}, -1),
+    ],
+)
+def test_a_block_says_what_is_in_it(blocks, headers, length, own, usual_length):
+    for _ in range(3):  # new, of known headers, and from memory
+        block = blocks.get(tuple(headers)) or block_of(headers)
+        assert (block.length, block.own, block.usual_length) == (length, own, usual_length)
+        lines = [f"{name}: {value}\r\n".encode() for name, value in headers]
+        assert [bytes(line) for line in block.lines] == lines
+        assert block.staying == b"".join(lines) + b"\r\n"
+        assert block.closing == b"".join(lines) + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ((TYPE,), TypeError),
+        (None, TypeError),
+        ({TYPE: 1}, TypeError),
+        ([["X", "y"]], TypeError),
+        ([("X", [])], TypeError),
+        ([TYPE, ("X", 1)], TypeError),
+        ([LENGTH, LENGTH], ValueError),
+        ([LENGTH, ("content-length", "6")], ValueError),
+        ([DATE, ("DATE", "tomorrow")], ValueError),
+        ([TYPE, ("X", "y\n")], ValueError),
+    ],
+)
+def test_a_bad_block_is_refused_each_time_and_not_remembered(blocks, headers, error):
+    block_of([TYPE, LENGTH, DATE])
+    for _ in range(3):
+        with pytest.raises(error, match=r"header|twice"):
+            block_of(headers)
+    assert not blocks
+
+
+def test_a_block_is_remembered_when_all_its_headers_were_known(blocks):
+    block_of([TYPE, LENGTH])
+    assert not blocks
+    block = block_of([TYPE, LENGTH])
+    assert blocks == {(TYPE, LENGTH): block}
+    block_of([TYPE, ("X", "new")])
+    assert len(blocks) == 1
+
+
+def test_how_many_blocks_are_remembered_and_of_which_size_is_bounded(blocks):
+    for number in range(3 * MAX_BLOCKS):
+        for _ in range(2):
+            block_of([("X", str(number % 700)), ("Y", str(number % 13))])
+        assert len(blocks) <= MAX_BLOCKS
+    assert blocks
+    blocks.clear()
+    for size in (MAX_BLOCK, MAX_BLOCK + 1):
+        for _ in range(3):
+            block_of([TYPE] * size)
+    assert list(map(len, blocks)) == [MAX_BLOCK]
 
 
 # ---------------------------------------------------------------------- header lines
