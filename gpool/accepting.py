@@ -230,6 +230,32 @@ class AcceptLoop(server.StreamServer):
 
     # ------------------------------------------------------------------ one accept: Hub side
 
+    def _do_read(self) -> None:
+        # Hub side. The listener is ready. gevent's, without what `do_read` has done already; and a
+        # connection that cannot be served does not keep the others waiting.
+        server: Any = self  # of which gevent's stubs do not know all
+        for _ in range(self.max_accept):
+            if self.overflow.state is WAITING and self.full():
+                self.stop_accepting()
+                server.pool._semaphore.rawlink(server._start_accepting_if_started)  # noqa: SLF001
+                return
+            try:
+                accepted = self.do_read()
+            except OSError as error:
+                self._lost(error)
+                return
+            if accepted is None:
+                return
+            try:
+                self.do_handle(*accepted)
+            except BaseException:
+                self.loop.handle_error((accepted[1], self), *sys.exc_info())
+
+    def _lost(self, error: OSError) -> None:
+        # Hub side. The listener is no more.
+        logger.critical("%s cannot accept any more: %s", self, error)
+        self.close()
+
     def do_read(self) -> Any:
         """Hub side. Accept one connection.
 

@@ -44,7 +44,7 @@ __all__ = ["Admission", "Spawn"]
 
 logger = logging.getLogger("gpool.server")
 
-CLOSED = ConnState.CLOSED
+CLOSED, HIJACKED = ConnState.CLOSED, ConnState.HIJACKED
 KILL_TIMEOUT = 1.0  # seconds that killed handlers get for their clean-up, as in gevent
 
 Spawn: TypeAlias = WorkerPool[Any] | int | Literal["default"]
@@ -187,7 +187,8 @@ class Admission(AcceptLoop):
         if not NODELAY_IS_INHERITED and not conn.set_nodelay():
             conn.close()
             return
-        self.tell(conn)
+        if self._on_state is not None:
+            self.tell(conn)
         reason = self._limits.admit(address)
         if reason is not None and self._hijacks.reap_if_due():
             reason = self._limits.admit(address)
@@ -237,16 +238,20 @@ class Admission(AcceptLoop):
         """Any side. Close `conn`, and give its slot back."""
         # The hook first: from the close on, nothing may switch before the worker is ready, or the
         # client could come back and find the pool full.
+        hijacked = conn.state is HIJACKED
         try:
-            self.enter(conn, CLOSED)
+            conn.enter_closed()
+            if self._on_state is not None:
+                self.tell(conn)
         finally:
+            if hijacked:
+                self._hijacks.discard(conn)
             self.forget(conn)
             conn.close()
 
     def forget(self, conn: Connection) -> None:
-        """Any side. Give the slot of `conn` back."""
+        """Any side. Give the slot of `conn` back, if it is not a hijacked one."""
         self._connections.discard(conn)
-        self._hijacks.discard(conn)
         self._limits.release(conn.address)
         if self._waited.conditions:
             self._waited.changed()

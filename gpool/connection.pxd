@@ -1,4 +1,5 @@
 cdef class Connection:
     cdef object __weakref__
     cdef public object _hijacked, _socket, address, state, worker
+    cpdef enter_closed(self)
     cpdef close(self)

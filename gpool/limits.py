@@ -95,7 +95,7 @@ class ConnectionLimits:
 
     def admit(self, address: Any) -> Refusal | None:
         """Hub side. Count a new connection from `address`, or say why not."""
-        if self._reached(self.open):
+        if self.max_connections is not None and self._reached(self.open):
             return Refusal.MAX_CONNECTIONS
         if self.max_conns_per_ip is not None:
             peer = network(address)
@@ -112,7 +112,8 @@ class ConnectionLimits:
         self.open -= 1
         if self.max_conns_per_ip is not None:
             self._release_network(network(address))
-        self._tell_of_room()
+        if self._waiting:
+            self._tell_of_room()
 
     def expect(self) -> None:
         """Hub side. A connection has come that is to be admitted when its address is known.

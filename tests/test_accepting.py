@@ -8,6 +8,7 @@ import socket as blocking_socket
 import pytest
 from gevent import server as gevent_server
 from gevent import socket
+from gevent.hub import get_hub
 
 from gpool import StreamServer
 from gpool.accepting import Accepting, AcceptLoop
@@ -97,12 +98,12 @@ def test_an_error_nobody_knows_backs_off_too(server, failing):
     assert "Input/output error" in log.lines.get()
 
 
-def test_a_lost_listener_closes_the_server(server, failing, capsys):
+def test_a_lost_listener_closes_the_server(server, failing, caplog):
     failing.append(errno.EBADF)
     with connect(server.address):
         server.serve_forever()  # until then
     assert server.closed and not server.started
-    assert "failed with" in capsys.readouterr().err
+    assert "cannot accept any more: [Errno 9]" in caplog.text
 
 
 def test_two_servers_can_share_a_port_with_reuse_port():
@@ -182,3 +183,24 @@ def test_stopping_while_paused_starts_nothing(server):
     server.stop()
     settle()
     assert server._accepting is Accepting.STOPPED and server._watcher is None
+
+
+def test_a_connection_that_cannot_be_served_does_not_keep_others_waiting(server, monkeypatch):
+    serve, failed = server.do_handle, []
+
+    def fail_first(sock, address):
+        if not failed:
+            failed.append(address)
+            sock.close()
+            raise MemoryError("for this one")
+        serve(sock, address)
+
+    errors = []
+    monkeypatch.setattr(server, "do_handle", fail_first)
+    monkeypatch.setattr(get_hub(), "handle_error", lambda *told: errors.append(told))
+    with connect(server.address) as first:
+        assert ask(server.address) == b"x"
+        assert first.recv(1) == b""
+    ((context, kind, error, _),) = errors
+    assert (context, kind, str(error)) == ((failed[0], server), MemoryError, "for this one")
+    assert server.accepted == 2 and server.started

@@ -74,9 +74,10 @@ class Exchange(Answer):
         self.sent = 0
         self._phase = NEW
         self._enough = False
-        environ["gpool.hijack"] = self.hijack
+        # Two can be called as they are, which spares each request two bound methods.
+        environ["gpool.hijack"] = self
+        environ["gpool.disconnected"] = conn
         environ["wsgi.early_hints"] = self.early_hints
-        environ["gpool.disconnected"] = conn.disconnected
 
     def __repr__(self) -> str:
         return f"<Exchange {self._phase.name} {self.status}>"
@@ -210,8 +211,8 @@ class Exchange(Answer):
         if self.framing.http11:
             self.conn.interim(b"HTTP/1.1 103 Early Hints\r\n%b\r\n" % b"".join(lines))
 
-    def hijack(self) -> tuple[Any, bytes]:
-        """Worker side. Take the connection for good.
+    def __call__(self) -> tuple[Any, bytes]:
+        """Worker side. ``gpool.hijack``: take the connection for good.
 
         Returns:
             A socket of gevent, in blocking mode, and what was read from it beyond the request.
@@ -228,7 +229,7 @@ class Exchange(Answer):
             wrap: makes one thing of the socket and of what was read from it.
 
         Raises:
-            AssertionError: see `hijack`.
+            AssertionError: see `__call__`.
         """
         taken, _ = self._take(UPGRADED, wrap)
         self.status = f"{SWITCHING} Switching Protocols"

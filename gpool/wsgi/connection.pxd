@@ -5,7 +5,6 @@ from gpool.wsgi.parking cimport Deadlines
 from gpool.wsgi.application cimport Exchange
 
 cdef class HTTPConnection(Intake):
-    cdef public object _verdict
     @cython.locals(site=Site, known=tuple)
     cpdef ready(self)
     cpdef close(self)

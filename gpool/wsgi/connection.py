@@ -33,7 +33,6 @@ from gpool.connection import Connection, ConnState
 from gpool.errors import ClientDisconnected, PoolClosed, RequestTimeout
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.intake import Intake
-from gpool.wsgi.site import Site
 from gpool.wsgi.wire import CHUNK, CLOSE, HELD, KEEP, OPEN, READ, WRITE, Peer, Verdict
 
 __all__ = ["HTTPConnection"]
@@ -53,11 +52,7 @@ class HTTPConnection(Intake):
         site: what it shares with the others.
     """
 
-    __slots__ = ("_verdict",)
-
-    def __init__(self, socket: Any, address: Any, site: Site) -> None:
-        super().__init__(socket, address, site)
-        self._verdict = KEEP  # what follows WRITING
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"<HTTPConnection {self.state.name} from {self.address!r}>"

@@ -48,7 +48,7 @@ class Intake(Wire):
     __slots__ = ("_pending", "_searched", "facts", "remote")
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
-        super().__init__(socket, address, site)
+        Wire.__init__(self, socket, address, site)
         self.remote = remote(address)
         self.facts: Environ | None = None
         self._searched = 0  # how much of the buffer has no empty line, or was thrown away
@@ -208,6 +208,6 @@ def remote(address: Any) -> tuple[str, str]:
     if not isinstance(address, tuple):
         return "", ""
     host: str = address[0]
-    if host.startswith(V4_MAPPED) and "." in host:
+    if ":" in host and host.startswith(V4_MAPPED) and "." in host:
         host = host.removeprefix(V4_MAPPED)
     return host, str(address[1])

@@ -165,6 +165,7 @@ class WSGIServer(Admission):
         application = believing(application, forwarded_allow_ips, forwarded_headers)
         kind("proxy_protocol", proxy_protocol, bool, "True or False")
         proxies = Trusted(proxy_allow_ips, "proxy_allow_ips")
+        self._behind_proxies = proxy_protocol
         self._base_environ = dict(environ or {})
         self._policy = overflow
         self._ssl_context = chosen_context(ssl_context, certfile, keyfile)
@@ -246,10 +247,10 @@ class WSGIServer(Admission):
 
     def do_handle(self, socket: Any, address: Any) -> None:
         """Hub side. See `Admission`; a proxy has to say first whose connection it is."""
-        if self._lobby.proxies and address in self._lobby.proxies:
+        if self._behind_proxies and address in self._lobby.proxies:
             self._lobby.enter(socket, address)
         else:
-            super().do_handle(socket, address)
+            Admission.do_handle(self, socket, address)
 
     def connected(self, socket: Any, address: Any) -> Connection:
         """Hub side. See `Admission`."""

@@ -3,7 +3,7 @@ from gpool.wsgi.site cimport Site
 
 cdef class Wire(Connection):
     cdef public bytes buffer
-    cdef public object _decoded, _io, _wait_error, _waiter, body, peer
+    cdef public object _decoded, _io, _verdict, _wait_error, _waiter, body, peer
     cdef public list _out
     cdef public Py_ssize_t _out_size, _turn, slot
     cdef public double deadline, _request_deadline

@@ -95,6 +95,7 @@ class Wire(Connection):
         "_out_size",
         "_request_deadline",
         "_turn",
+        "_verdict",
         "_wait_error",
         "_waiter",
         "body",
@@ -107,7 +108,7 @@ class Wire(Connection):
     )
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
-        super().__init__(socket, address)
+        Connection.__init__(self, socket, address)  # not super(): half the price, compiled
         self.site = site
         self.buffer = b""
         self.body: Body | None = None
@@ -123,6 +124,7 @@ class Wire(Connection):
         self._wait_error: type[Exception] = BodyTimeout
         self._request_deadline = inf
         self._turn = TURN  # bytes until the others' turn
+        self._verdict = KEEP  # what follows WRITING
 
     # ------------------------------------------------------------------ for subclasses
 
@@ -377,6 +379,6 @@ class Wire(Connection):
             self.hang_up()
             self.site.closed(self)
 
-    def disconnected(self) -> bool:
-        """Any side. Whether the client has gone, as far as is known."""
+    def __call__(self) -> bool:
+        """Any side. ``gpool.disconnected``: whether the client has gone, as far as is known."""
         return self.peer is not OPEN

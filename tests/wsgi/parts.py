@@ -82,7 +82,7 @@ class Conn(Wire):
     def let_go(self, after: float) -> None:
         self.calls.append(f"let go after {after:g} s")
 
-    def disconnected(self) -> bool:
+    def __call__(self) -> bool:
         return self.has_gone
 
     def next_of_batch(self) -> None:

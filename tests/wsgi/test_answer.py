@@ -119,7 +119,7 @@ def test_a_block_leaves_before_the_next_is_asked_for():
     conns = []
 
     def application(environ, start_response):
-        conns.append(environ["gpool.hijack"].__self__.conn)
+        conns.append(environ["gpool.hijack"].conn)
         start_response("200 OK", [TEXT])
         return blocks()
 

@@ -55,7 +55,7 @@ def hijacking(environ, start_response):
 
 
 def upgrading(environ, start_response):
-    environ["gpool.hijack"].__self__.upgrade(lambda sock, rest: sock)
+    environ["gpool.hijack"].upgrade(lambda sock, rest: sock)
     return []
 
 

@@ -344,4 +344,4 @@ def test_it_can_be_taken_while_its_response_is_iterated(logged):
 
 def exchange_of(environ):
     """The exchange itself: that a connection puts its socket into an environ is for the server."""
-    return environ["gpool.hijack"].__self__
+    return environ["gpool.hijack"]

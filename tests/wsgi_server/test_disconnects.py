@@ -207,7 +207,7 @@ def test_a_stream_to_a_client_that_has_gone_ends(serve, site, visit):
     client = visit(server).send(request("/ticks"))
     assert client.answer_begins() == 200
     client.reset()
-    until(lambda: any(conn.disconnected() for conn in server._connections))
+    until(lambda: any(conn() for conn in server._connections))
     more.set()
     until(lambda: server.stats().open == 0)
     assert not server.pool.stats().busy

@@ -208,7 +208,7 @@ def test_a_queued_client_that_sends_no_more_is_served(queueing, site, visit):
     hold(server, site, visit)
     [ended] = wait_in_turn(server, visit, ["/ended"])
     ended.end()
-    until(lambda: any(conn.disconnected() for conn in server._connections))
+    until(lambda: any(conn() for conn in server._connections))
     site.gate.set()
     assert ended.answer().body == b"/ended"
     assert ended.rest() == b""
