@@ -95,6 +95,10 @@ class Connection:
     __slots__ = ("__weakref__", "_hijacked", "_socket", "address", "state", "worker")
 
     def __init__(self, socket: Any, address: Any) -> None:
+        self.take(socket, address)
+
+    def take(self, socket: Any, address: Any) -> None:
+        """Hub side. The constructor; what C calls is not one (docs/decisions.md)."""
         self._socket = socket
         self._hijacked: weakref.ref[Any] | None = None
         self.address = address

@@ -5,5 +5,6 @@ from gpool.wsgi.site cimport Site
 
 cdef class Exchange(Answer):
     cdef public object environ
+    cpdef begin(self, Wire conn, dict environ, framing)
     @cython.locals(exchange=Exchange, conn=Wire, site=Site, following=Exchange)
     cpdef run(self)

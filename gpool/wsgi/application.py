@@ -67,6 +67,10 @@ class Exchange(Answer):
     __slots__ = ("environ",)
 
     def __init__(self, conn: Wire, environ: Environ, framing: Framing) -> None:
+        self.begin(conn, environ, framing)
+
+    def begin(self, conn: Wire, environ: Environ, framing: Framing) -> None:
+        """Hub side. The constructor; see `Connection.take`."""
         self.conn = conn
         self.framing = framing
         self.environ: Environ | None = environ

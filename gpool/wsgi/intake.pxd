@@ -8,6 +8,7 @@ cdef class Intake(Wire):
     cdef public object _pending, facts
     cdef public tuple remote
     cdef public Py_ssize_t _searched
+    @cython.locals(exchange=Exchange)
     cpdef Exchange _begin(self, dict environ, framing)
     cpdef settle(self, verdict)
     @cython.locals(buffer=bytes, end=Py_ssize_t, known=tuple)

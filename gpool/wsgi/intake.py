@@ -48,7 +48,8 @@ class Intake(Wire):
     __slots__ = ("_pending", "_searched", "facts", "remote")
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
-        Wire.__init__(self, socket, address, site)
+        self.take(socket, address)
+        self.join(site)
         self.remote = remote(address)
         self.facts: Environ | None = None
         self._searched = 0  # how much of the buffer has no empty line, or was thrown away
@@ -108,7 +109,9 @@ class Intake(Wire):
         self.state = ACTIVE
         if self.site.request_timeout != inf:
             self._limit()
-        return Exchange(self, environ, framing)
+        exchange = Exchange.__new__(Exchange)
+        exchange.begin(self, environ, framing)
+        return exchange
 
     def _limit(self) -> None:
         # Hub side. The application has so much time.

@@ -32,7 +32,7 @@ cdef extern from *:
     struct sockaddr:
         pass
     struct in_addr:
-        pass
+        unsigned int s_addr
     struct sockaddr_in:
         unsigned short sin_family, sin_port
         in_addr sin_addr
@@ -55,6 +55,11 @@ Kind = tuple[int, int, int]
 cdef enum:
     ROOM = 65536
 cdef char room[ROOM]
+
+# Names of addresses: clients come again, and those behind a proxy from one. All share it, too.
+cdef dict hosts = {}
+cdef enum:
+    MOST_HOSTS = 1024  # arbitrary
 
 
 cdef class NonBlockingSocket:
@@ -196,8 +201,13 @@ cdef accept_ipv4(int listener, tuple kind):
             return None
         PyErr_SetFromErrno(OSError)
     sock = NonBlockingSocket(descriptor, kind)
-    inet_ntop(AF_INET, &peer.sin_addr, host, sizeof(host))
-    return sock, (host.decode("ascii"), ntohs(peer.sin_port))
+    name = hosts.get(peer.sin_addr.s_addr)
+    if name is None:
+        inet_ntop(AF_INET, &peer.sin_addr, host, sizeof(host))
+        if len(hosts) >= MOST_HOSTS:
+            hosts.clear()
+        name = hosts[peer.sin_addr.s_addr] = host.decode("ascii")
+    return sock, (name, ntohs(peer.sin_port))
 
 
 def accepted(int descriptor, tuple kind):

@@ -9,6 +9,7 @@ cdef class Wire(Connection):
     cdef public double deadline, _request_deadline
     cdef public bint expects
     cdef public Site site
+    cpdef join(self, Site site)
     cpdef ready(self)
     cpdef _send(self, data)
     cpdef bint _flush(self)

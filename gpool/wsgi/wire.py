@@ -108,7 +108,11 @@ class Wire(Connection):
     )
 
     def __init__(self, socket: Any, address: Any, site: Site) -> None:
-        Connection.__init__(self, socket, address)  # not super(): half the price, compiled
+        self.take(socket, address)
+        self.join(site)
+
+    def join(self, site: Site) -> None:
+        """Hub side. The rest of the constructor; see `Connection.take`."""
         self.site = site
         self.buffer = b""
         self.body: Body | None = None
