@@ -5,9 +5,11 @@ PORT ?= 8000
 BIN := .venv/bin
 # Most tests wait for processes and sockets; a file's tests stay together, for what they share.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
+# The figures, tables and pictures of the bench that are committed.
+REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -29,7 +31,7 @@ test-compiled: .venv/.dev ## run the tests on the package as a wheel has it, com
 		$(BIN)/pytest --import-mode=append $(PARALLEL) -m "not parts"
 
 restarts: .venv/.dev ## replace processes under load, ten times each: no request may fail
-	@bash bench/need-wrk
+	@bash bench/install wrk
 	@RESTARTS=10 $(BIN)/pytest -s tests/gunicorn/test_under_load.py
 
 check: .venv/.dev ## format, lint and types, nothing is changed
@@ -41,9 +43,20 @@ format: .venv/.dev ## bring the sources into shape
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: .venv/.dev ## time the hand-off, serving under wrk, idle and slow clients; results in bench/out
-	@bash bench/need-wrk
+bench: .venv/.dev ## measure gpool beside others in twenty minutes, into bench/out (ARGS=--help)
+	@bash bench/install
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-quick: .venv/.dev ## the same in two minutes, compared with the committed figures
+	@bash bench/install
+	@$(BIN)/python -m bench --quick $(addprefix --against ,$(wildcard $(REPORT)/report.json)) $(ARGS)
+
+bench-report: .venv/.dev ## as make bench, into bench/results, which is committed
+	@bash bench/install
+	@$(BIN)/python -m bench --to $(REPORT) $(ARGS)
+
+profile: .venv/.dev ## where the time of a request goes, into bench/out (ARGS=--write: into docs)
+	@$(BIN)/python -m bench.profile $(ARGS)
 
 docs: .venv/.dev ## build the documentation into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

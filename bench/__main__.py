@@ -1,251 +1,137 @@
-"""make bench: the hand-off, servers under wrk, and servers with many idle or slow clients.
+"""make bench: servers under many loads, and the hand-off; `python -m bench --help`.
 
-Every repetition measures every server, so that they share the machine's moods; the tables show
-medians. Absolute figures are the machine's, compare the ratios.
+Figures (report.json), tables (report.md) and plots go into a folder; the terminal shows the
+tables too. Absolute figures are the machine's, compare the ratios.
 """
 
-import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import version
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from bench import crowd
-from bench.crowds import CROWD, CROWDS, prepare
-from bench.figures import Run, Runs
+from bench.command_line import HANDOFF, Options, Scale, options
+from bench.database import NoDatabaseError
+from bench.database import running as database
+from bench.figures import Figures, empty, write
 from bench.goals import as_json, verdicts
-from bench.handoff import ROUNDS
-from bench.load import WARM_UP, measure
+from bench.kinds import Purpose
+from bench.listing import listing
+from bench.machine import machine
+from bench.plan import carry_out, plan, prepare, tidy
 from bench.plot import plot
-from bench.processes import DidNotStartError, absent, cpus, pinned
+from bench.processes import absent, cpus, pinned
+from bench.progress import busy, watching
+from bench.regress import regress
+from bench.report import report
 from bench.servers import SERVERS
-from bench.tables import LEAST_WIDTH, goals_table, tables
+from bench.tables import LEAST_WIDTH, tell
 from bench.workloads import WORKLOADS
 
-OUT = Path(__file__).parent / "out"
-HANDOFF = "handoff"
-PARTS = {HANDOFF: [HANDOFF], "load": list(WORKLOADS), "crowds": list(CROWDS)}
-ALL = [name for part in PARTS.values() for name in part]
+INTERRUPTED = 130  # the status that a shell gives a process that Ctrl-C has ended
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How thorough a run is.
-
-    Attributes:
-        seconds: of each run of wrk.
-        repeat: runs of each server.
-        crowd: idle or slow clients.
-        servers: those that are measured.
-    """
-
-    seconds: int
-    repeat: int
-    crowd: int
-    servers: tuple[str, ...]
-
-
-USUAL = Scale(4, 3, CROWD, tuple(SERVERS))
-QUICK = Scale(1, 1, 2_000, ("floor", "wsgi", "pywsgi"))
-
-
-def parser() -> argparse.ArgumentParser:
-    """What the command line can say."""
-    made = argparse.ArgumentParser("make bench", description=__doc__)
-    add = made.add_argument
-    add("--quick", action="store_true", help="a look in under two minutes; prove nothing with it")
-    add("--seconds", type=int, help=f"of each run of wrk ({USUAL.seconds})")
-    add("--repeat", type=int, help=f"runs of each server ({USUAL.repeat})")
-    add("--crowd", type=int, help=f"idle or slow clients ({USUAL.crowd:,})")
-    add("--server", choices=SERVERS, action="append", help="only this; repeatable")
-    add("--workload", choices=ALL, action="append", help="only this; repeatable")
-    add("--only", choices=PARTS, help="only this part")
-    add("--json", type=Path, help="where figures and picture go (bench/out/TIME.json)")
-    return made
-
-
-def options() -> argparse.Namespace:
-    """What it says, with what it leaves open filled in."""
-    command_line = parser()
-    given = command_line.parse_args()
-    usual = QUICK if given.quick else USUAL
-    for name in ("seconds", "repeat", "crowd"):
-        if getattr(given, name) is None:
-            setattr(given, name, getattr(usual, name))
-        if getattr(given, name) < 1:
-            command_line.error(f"--{name} must be at least 1")
-    given.server = given.server or list(usual.servers)
-    given.workload = given.workload or (PARTS[given.only] if given.only else ALL)
-    return given
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    model = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    wrk = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
-    return {
-        "cpu": model[0].partition(": ")[2] if model else platform.machine(),
-        "cpus": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "gevent": version("gevent"),
-        "greenlet": version("greenlet"),
-        "gpool": version("gpool"),
-        "wrk": wrk.split("[")[0].strip(),
-        "server_on_cpu": sorted(cpus()[0]),
-        "wrk_on_cpu": sorted(cpus()[1]),
-    }
-
-
-def bar() -> Progress:
-    """A progress bar, in seconds of measuring."""
-    return Progress(
-        TextColumn("{task.description:50}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def measure_handoff() -> dict[str, dict[str, float]]:
-    """The hand-off, in a process of its own on the server's CPU."""
-    with bar() as progress, pinned(cpus()[0]):
-        task = progress.add_task(f"hand-off, {ROUNDS} rounds", total=None)
+def handoff() -> dict[str, dict[str, float]]:
+    """Starting a handler, in a process of its own on the server's CPU."""
+    with pinned(cpus()[0]):
         said = subprocess.check_output([sys.executable, "-m", "bench.handoff"], text=True)
-        progress.update(task, completed=1, total=1)
     result: dict[str, dict[str, float]] = json.loads(said)
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One run of one server.
-
-    Attributes:
-        title: what the progress bar says.
-        lasts: about so many seconds.
-        run: measures.
-        runs: where the figures go.
-    """
-
-    title: str
-    lasts: float
-    run: Callable[[], Run]
-    runs: list[Run]
-
-
-def plan(given: argparse.Namespace, servers: list[str], figures: dict[str, Any]) -> list[Step]:
-    """What one repetition does."""
-    steps = []
-    for name in [name for name in given.workload if name in WORKLOADS]:
-        for server in chosen(WORKLOADS[name].servers, servers, name, figures["load"]):
-            run = partial(measure, server, WORKLOADS[name], given.seconds)
-            lasts = given.seconds + WARM_UP + 1
-            steps.append(step(name, server, lasts, run, figures["load"]))
-    for name in [name for name in given.workload if name in CROWDS]:
-        for server in chosen(CROWDS[name].servers, servers, name, figures["crowds"]):
-            run = partial(CROWDS[name].measure, server, given.crowd, given.seconds)
-            lasts = crowd.LONGEST + given.seconds if name == "slow-heads" else 4
-            steps.append(step(name, server, WARM_UP + 4 + lasts, run, figures["crowds"]))
-    return steps
+def find_servers(scale: Scale, figures: Figures) -> list[str]:
+    """The servers that are there; of the others, why not."""
+    wanted = {server for name in scale.workloads for server in servers_of(name)}
+    names = [name for name in scale.servers if name in wanted]
+    there = []
+    with busy(f"compiling gpool if it has changed, and looking for {len(names)} servers") as say:
+        for name in names:
+            title = SERVERS[name].title
+            say(f"looking for {title}")
+            reason = absent([name]).get(name)
+            if reason is None:
+                there.append(name)
+            else:
+                figures["absent"][name] = {"title": title, "reason": reason}
+    return there
 
 
-def chosen(able: tuple[str, ...], servers: list[str], name: str, runs: Runs) -> list[str]:
-    """The servers that are measured under a workload, each with a place for its runs."""
-    picked = [server for server in able if server in servers]
-    if picked:
-        runs[name] = {server: [] for server in picked}
-    return picked
+def servers_of(workload: str) -> tuple[str, ...]:
+    """Those a workload is for."""
+    return () if workload == HANDOFF else WORKLOADS[workload].servers
 
 
-def step(name: str, server: str, lasts: float, run: Callable[[], Run], runs: Runs) -> Step:
-    """One of the plan."""
-    return Step(f"{name}: {SERVERS[server].title}", lasts, run, runs[name][server])
+def start_database(scale: Scale, figures: Figures, stack: ExitStack) -> Scale:
+    """Start one where a workload needs it; what can be measured then."""
+    needing = [name for name in scale.workloads if needs_database(name)]
+    if needing:
+        try:
+            stack.enter_context(database())
+        except NoDatabaseError as why:
+            figures["absent"]["database"] = {"title": "PostgreSQL", "reason": str(why)}
+            left = tuple(name for name in scale.workloads if name not in needing)
+            return replace(scale, workloads=left)
+    return scale
 
 
-def carry_out(steps: list[Step], repeat: int) -> list[str]:
-    """Measure, in turns; what has gone wrong.
-
-    One server that breaks down does not take the figures of the others with it.
-    """
-    failed = []
-    with bar() as progress:
-        task = progress.add_task("", total=repeat * sum(one.lasts for one in steps))
-        for _ in range(repeat):
-            for one in steps:
-                progress.update(task, description=one.title)
-                try:
-                    one.runs.append(one.run())
-                except (DidNotStartError, RuntimeError, OSError, subprocess.SubprocessError) as why:
-                    failed.append(f"{one.title}: {why}")
-                progress.advance(task, one.lasts)
-    return failed
+def needs_database(workload: str) -> bool:
+    """Whether a workload needs one."""
+    return workload != HANDOFF and WORKLOADS[workload].purpose is Purpose.DATABASE
 
 
-def measured(given: argparse.Namespace) -> dict[str, Any]:
-    """All figures."""
-    figures: dict[str, Any] = {
-        "machine": machine(),
-        "settings": {key: getattr(given, key) for key in ("seconds", "repeat", "crowd")},
-        "absent": absent(given.server),
-        "handoff": measure_handoff() if HANDOFF in given.workload else {},
-        "load": {},
-        "crowds": {},
+def measured(given: Options) -> Figures:
+    """All figures; those there are, if the user has had enough before the end."""
+    figures = empty()
+    figures["machine"] = machine()
+    figures["settings"] |= {
+        "repeat": given.scale.repeat,
+        "seconds": given.scale.seconds,
+        "quick": given.quick,
     }
-    there = [server for server in given.server if server not in figures["absent"]]
-    figures["failed"] = carry_out(plan(given, there, figures), given.repeat)
+    with ExitStack() as stack:
+        scale = start_database(given.scale, figures, stack)
+        steps = plan(scale, find_servers(scale, figures))
+        prepare(steps, figures)
+        if HANDOFF in scale.workloads:
+            with busy("starting handlers"):
+                figures["handoff"] = handoff()
+        with watching(steps) as watcher:
+            carry_out(steps, figures, watcher)
+    tidy(figures)
     figures["goals"] = as_json(verdicts(figures))
     return figures
 
 
-def tell(console: Console, figures: dict[str, Any]) -> None:
-    """Tables, and what there is no table of."""
-    for made in tables(figures):
-        console.print(made)
-    for server, reason in figures["absent"].items():
-        console.print(f"absent: {SERVERS[server].title}: {reason}", markup=False)
-    for failure in figures["failed"]:
-        console.print(f"failed: {failure}", markup=False)
-    if found := verdicts(figures):
-        console.print(goals_table(found))
+def keep(figures: Figures, folder: Path) -> list[str]:
+    """Write figures, plots and report; the files there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(figures, folder / "report.json")
+    pictures = plot(figures, folder)
+    (folder / "report.md").write_text(report(figures, pictures))
+    return ["report.json", "report.md", *(f"{name}.svg and .png" for name in pictures)]
 
 
-def main() -> None:
-    """Measure, tell, and write it down."""
+def main() -> int:
+    """Measure, tell, write it down, and compare; the exit status."""
     given = options()
-    if any(name in CROWDS for name in given.workload) and (reason := prepare(given.crowd)):
-        given.workload = [name for name in given.workload if name not in CROWDS]
-        print(f"without {', '.join(CROWDS)}: {reason}", file=sys.stderr)
-    figures = measured(given)
     console = Console(width=None if sys.stdout.isatty() else LEAST_WIDTH)
-    console.print(" ".join(f"{key}={value}" for key, value in figures["machine"].items()))
+    if given.listing:
+        listing(console)
+        return 0
+    figures = measured(given)
     tell(console, figures)
-    path = given.json or OUT / time.strftime("%Y-%m-%d-%H%M%S.json")
-    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n")
-    picture = path.with_suffix(".svg")
-    plot(figures, picture)
-    console.print(f"all figures: {path}\na picture:   {picture}", soft_wrap=True)
+    files = keep(figures, given.to)
+    console.print(f"in {given.to}: {', '.join(files)}", soft_wrap=True, highlight=False)
+    if figures["settings"]["interrupted"]:
+        return INTERRUPTED
+    return regress(given.against, given.to / "report.json", console) if given.against else 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -3,6 +3,7 @@
 The servers that are measured compiled find it before the sources; see .ci/compile.
 """
 
+import fcntl
 import os
 import subprocess
 from functools import cache
@@ -10,25 +11,39 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BUILT = ROOT / "build" / "compiled"
+LOCK = ROOT / "build" / "compiled.lock"  # beside it, since it is made anew
 SOURCES = ("*.py", "*.pxd")
 
 
-@cache
 def environment() -> dict[str, str]:
     """The environment of a process that uses the compiled gpool.
 
     Raises:
         RuntimeError: it cannot be compiled here.
     """
-    if not fresh():
-        done = subprocess.run(
-            ["bash", str(ROOT / ".ci" / "compile")], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise RuntimeError(f"not compiled: {said[-1] if said else 'nobody says why'}")
+    compiled()
     # Safe path: else the sources in the working directory come first.
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": f"{BUILT}{os.pathsep}{ROOT}"}
+
+
+@cache
+def compiled() -> None:
+    """Compile it, once in a process and if need be; who comes meanwhile waits, and then has it."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not fresh():
+            compile_it()
+
+
+def compile_it() -> None:
+    """Compile it now."""
+    done = subprocess.run(
+        ["bash", str(ROOT / ".ci" / "compile")], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise RuntimeError(f"not compiled: {said[-1] if said else 'nobody says why'}")
 
 
 def fresh() -> bool:

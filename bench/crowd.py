@@ -1,8 +1,9 @@
 """A crowd of clients in a process of its own: idle ones, or ones that send a byte a second.
 
 python -m bench.crowd idle|slow PORT COUNT connects, and prints a line of JSON when the crowd is
-there. Then `idle` waits until its standard input ends; `slow` goes on sending until every
-connection has been closed or LONGEST is over, and prints another line.
+there. Then `idle` waits until its standard input ends, and prints how many of its connections have
+been closed by then; `slow` goes on sending until every connection has been closed or LONGEST is
+over, and prints another line. If it cannot go on, the line says why: ``{"failed": ...}``.
 
 The clients come from several addresses, since there are not that many ports at one.
 """
@@ -23,7 +24,8 @@ ADDRESSES = 8  # 127.0.0.2 and on
 SPARE = 100  # descriptors for all else
 BATCH = 100  # connections that are opened at once, fewer than gevent's backlog of 256
 PAUSE = 0.02  # seconds between two batches of those that need no answer
-LONGEST = 14.0  # seconds that a slow client goes on; arbitrary, above header_timeout and a sweep
+PATIENCE = 10.0  # seconds that a client waits to be let in, or for its answer
+LONGEST = 13.0  # seconds that slow clients go on; above gpool's header_timeout and two ticks
 INTERVAL = 1.0  # seconds between two bytes of a slow client
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ENDLESS = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"a" * 100
@@ -34,6 +36,7 @@ def connect(port: int, number: int) -> socket.socket:
     sock = socket.socket()
     # The port is chosen by connect, so that one serves for many addresses.
     sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
+    sock.settimeout(PATIENCE)
     sock.bind((f"127.0.0.{2 + number % ADDRESSES}", 0))
     sock.connect(("127.0.0.1", port))
     return sock
@@ -47,10 +50,19 @@ def idle(port: int, count: int) -> None:
         for sock in come:
             sock.sendall(REQUEST)
         crowd += come
-        if any(b"200 OK" not in sock.recv(4_096) for sock in come):
-            sys.exit("an idle client was not answered with 200")
+        if any(b" 200 " not in sock.recv(4_096) for sock in come):
+            raise RuntimeError(f"after {len(crowd):,} idle clients one was not answered with 200")
     say(connected=len(crowd))
     sys.stdin.read()
+    say(closed=closed(crowd))
+
+
+def closed(crowd: list[socket.socket]) -> int:
+    """How many have been closed by the server."""
+    ended = select.epoll()
+    for sock in crowd:
+        ended.register(sock, select.EPOLLRDHUP)
+    return len(ended.poll(0, len(crowd)))
 
 
 @dataclass(slots=True)
@@ -164,9 +176,12 @@ def say(**what: object) -> None:
 
 def main(kind: str, port: str, count: str) -> None:
     """Be one of the two."""
-    if allow_descriptors(int(count) + SPARE) < int(count) + SPARE:
-        sys.exit(f"the limit of open files (ulimit -n) is too low for {count} connections")
-    {"idle": idle, "slow": slow}[kind](int(port), int(count))
+    allow_descriptors(int(count) + SPARE)
+    try:
+        {"idle": idle, "slow": slow}[kind](int(port), int(count))
+    except (OSError, RuntimeError) as error:
+        say(failed=f"the crowd: {error}")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

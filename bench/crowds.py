@@ -1,23 +1,151 @@
-"""What many clients that do little cost: idle connections, and heads that never end."""
+"""What many clients that do little cost: idle connections, and heads that never end.
+
+The clients are those of `bench.crowd`, in a process of their own on the clients' CPU.
+"""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import IO, Any
 
-from bench.crowd import SPARE
-from bench.load import WARM_UP, load
-from bench.processes import allow_descriptors, cpus, end, memory_kib, pinned, serving
-from bench.workloads import Workload
+from bench.client import open_loop, program
+from bench.crowd import LONGEST
+from bench.figures import Run
+from bench.kinds import Purpose
+from bench.load import START, Load, allow_connections
+from bench.processes import cpus, end, memory_kib, pinned, serving
+from bench.warm import WARM_UP
 
-CROWD = 10_000
-#: A normal client beside the crowd: about 700 requests/s, of which the server hardly notices.
-NORMAL = Workload("a normal client", (), connections=8, script="paced.lua")
-LONGEST_LOOK = 6  # seconds: the slow clients are there for 10 from their first byte
+__all__ = ["Idle", "Slow"]
+
+#: A normal client beside the crowd, of which a server hardly notices. It sends at a fixed rate, so
+#: that a server that has no answer for it is charged with the time that it waits in vain.
+NORMAL = Load(connections=8)
+RATE = 500  # of its requests, a second
+JOIN = 5_000  # clients that come in a second, at least
+#: A server that has closed so many of the crowd before they were counted keeps no idle ones.
+MOST_CLOSED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Keep-alive connections that wait for their next request.
+
+    Attributes:
+        count: of them.
+        purpose: what the server is set up for: to keep them.
+    """
+
+    count: int
+    purpose: Purpose = Purpose.IDLE
+    latency: bool = False
+    carries: int = 0
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self.count
+
+    def lasts(self, seconds: float) -> float:
+        """About how many seconds `measure` takes."""
+        del seconds
+        return START + WARM_UP + self.count / JOIN
+
+    def measure(self, server: str, seconds: int) -> Run:
+        """Memory of the server's processes for each, and the workers they hold, where it can tell.
+
+        Args:
+            server: its name in `bench.servers`.
+            seconds: of no use here.
+
+        Raises:
+            DidNotStartError: there is no such server here.
+            RuntimeError: it does not keep them.
+        """
+        del seconds
+        allow_connections(self.count)
+        with serving(server, self.purpose) as running:
+            NORMAL.warm_up(running.port)
+            before = memory_kib(running.pid)
+            with crowd("idle", running.port, self.count) as process:
+                after = memory_kib(running.pid)
+                workers = running_workers(running.port)
+                closed = counted(process)
+        if closed > self.count * MOST_CLOSED:
+            raise RuntimeError(f"{closed} of {self.count} idle connections were closed")
+        kept = self.count - closed
+        return {
+            "kib": (after - before) / kept,
+            "running": workers,
+            "count": kept,
+            "closed": closed,
+            "rss_kib": after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Clients that send a byte a second of a head that never ends, beside a normal one.
+
+    Attributes:
+        count: of the slow ones.
+        purpose: what the server is set up for: to have so many connections.
+    """
+
+    count: int
+    purpose: Purpose = Purpose.IDLE
+    latency: bool = False
+    carries: int = 0
+
+    @property
+    def connections(self) -> int:
+        """How many there are, those of the normal client included."""
+        return self.count + NORMAL.connections
+
+    def lasts(self, seconds: float) -> float:
+        """About how many seconds `measure` takes."""
+        return START + WARM_UP + 2 * seconds + self.count / JOIN + LONGEST
+
+    def measure(self, server: str, seconds: int) -> Run:
+        """What a normal client notices of slow ones, and how long those are let.
+
+        Args:
+            server: its name in `bench.servers`.
+            seconds: that the normal client is measured, once alone and once beside the crowd; 1 to
+                4, since slow clients are told to go after 10 s from their first byte.
+
+        Raises:
+            DidNotStartError: there is no such server here.
+            RuntimeError: it does not let so many connect, or there is no compiler for the client.
+        """
+        program()
+        allow_connections(self.connections)
+        with serving(server, self.purpose) as running:
+            NORMAL.warm_up(running.port)
+            alone = notice(running.port, seconds)
+            with crowd("slow", running.port, self.count) as process:
+                beside = notice(running.port, seconds)
+                gone = heard(process.stdout)
+        return {
+            "alone_p50": alone["p50"],
+            "alone_p99": alone["p99"],
+            "beside_p50": beside["p50"],
+            "beside_p99": beside["p99"],
+            "errors": beside["errors"],
+            "count": self.count,
+            **gone,
+        }
+
+
+def notice(port: int, seconds: int) -> Run:
+    """What a normal client says."""
+    return open_loop(
+        port, NORMAL.request(), connections=NORMAL.connections, seconds=seconds, rate=RATE
+    )
 
 
 @contextmanager
@@ -36,80 +164,34 @@ def crowd(kind: str, port: int, count: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def heard(said: IO[str] | None) -> dict[str, Any]:
-    """The next line that the crowd says."""
+    """The next line that the crowd says.
+
+    Raises:
+        RuntimeError: it has something to complain about.
+    """
     line = said.readline() if said else ""
-    if not line:
-        raise RuntimeError("the crowd has gone away without a word, see above")
-    result: dict[str, Any] = json.loads(line)
+    result: dict[str, Any] = json.loads(line or '{"failed": "the crowd has ended without a word"}')
+    if "failed" in result:
+        raise RuntimeError(result["failed"])
     return result
 
 
+def counted(process: subprocess.Popen[str]) -> int:
+    """How many of an idle crowd the server has closed."""
+    assert process.stdin is not None
+    process.stdin.close()
+    closed: int = heard(process.stdout)["closed"]
+    return closed
+
+
 def running_workers(port: int) -> int | None:
-    """How many workers the server says it has; None if it has no pool."""
+    """How many workers the server says it has; None if it has no pool, or cannot tell."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/stats")
-    running: list[int] = json.load(connection.getresponse())["running"]
-    connection.close()
+    try:
+        connection.request("GET", "/stats")
+        running: list[int] = json.load(connection.getresponse())["running"]
+    except ValueError:  # it says hello to everything
+        return None
+    finally:
+        connection.close()
     return sum(running) if running else None
-
-
-def measure_idle(name: str, count: int, seconds: int) -> dict[str, Any]:
-    """Memory for each connection that waits for its next request, and the workers they hold."""
-    del seconds
-    with serving(name) as server:
-        load(server.port, NORMAL, WARM_UP)
-        before = memory_kib(server.pid)
-        with crowd("idle", server.port, count):
-            after = memory_kib(server.pid)
-            running = running_workers(server.port)
-    return {"kib": (after - before) / count, "running": running, "count": count}
-
-
-def measure_slow(name: str, count: int, seconds: int) -> dict[str, Any]:
-    """What a normal client notices of slow ones, and how long those are let."""
-    look = min(seconds, LONGEST_LOOK)
-    with serving(name) as server:
-        load(server.port, NORMAL, WARM_UP)
-        alone = load(server.port, NORMAL, look)
-        with crowd("slow", server.port, count) as process:
-            beside = load(server.port, NORMAL, look)
-            gone = heard(process.stdout)
-    return {
-        "alone_p50": alone["p50"],
-        "alone_p99": alone["p99"],
-        "beside_p50": beside["p50"],
-        "beside_p99": beside["p99"],
-        "errors": beside["errors"],
-        "count": count,
-        **gone,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """A way of doing little.
-
-    Attributes:
-        title: what the table calls it.
-        servers: those it is for.
-        measure: called with a server's name, the number of clients, and seconds.
-    """
-
-    title: str
-    servers: tuple[str, ...]
-    measure: Callable[[str, int, int], dict[str, Any]]
-
-
-CROWDS = {
-    "idle": Crowd("idle keep-alive connections", ("wsgi", "pywsgi", "pywsgi-gpool"), measure_idle),
-    "slow-heads": Crowd("clients that send a byte a second", ("wsgi", "pywsgi"), measure_slow),
-}
-
-
-def prepare(count: int) -> str | None:
-    """Let servers have that many connections; the reason if they may not."""
-    needed = count + SPARE
-    allowed = allow_descriptors(needed)
-    if allowed < needed:
-        return f"{needed} open files needed, {allowed} allowed (ulimit -n)"
-    return None

@@ -5,7 +5,7 @@
  * else of a request is read. No server that runs Python can be below it, so ratios to it say how
  * much a server adds to what the kernel takes.
  *
- * Prints its port, and serves until SIGTERM, whose default action is all it needs.
+ * Its argument is the port; it serves until SIGTERM, whose default action is all it needs.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -108,27 +108,25 @@ static void accept_all(int listener, int epoll)
     }
 }
 
-/* A listener on a free port of loopback; its sockets inherit TCP_NODELAY. */
-static int listening(void)
+/* A listener on that port of loopback; its sockets inherit TCP_NODELAY. */
+static int listening(int port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((in_port_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
+    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on))
         die("socket");
-    if (bind(fd, (struct sockaddr *)&at, size) || listen(fd, SOMAXCONN))
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, SOMAXCONN))
         die("listen");
-    if (getsockname(fd, (struct sockaddr *)&at, &size))
-        die("getsockname");
-    printf("%d\n", ntohs(at.sin_port));
-    fflush(stdout);
     return fd;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
-    int listener = listening(), epoll = epoll_create1(0);
+    int listener = listening(count == 2 ? atoi(arguments[1]) : 0), epoll = epoll_create1(0);
     struct epoll_event events[MOST_EVENTS], event = {.events = EPOLLIN, .data.fd = listener};
 
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event))

@@ -1,6 +1,7 @@
 """What mkdocs puts into the pages, and what they do not have themselves.
 
-The options come from the table that the command is made from, the plot from the last bench run.
+The options come from the table that the command is made from, the plots and the report from the
+last bench run that was committed.
 """
 
 from pathlib import Path
@@ -15,18 +16,32 @@ from gpool.command.setting import Setting
 from gpool.command.sources import GpoolOption
 
 MARK = "<!-- options -->"
-PLOT = Path(__file__).parents[1] / "bench" / "results" / "wsgi.svg"
+REPORT = "<!-- report -->"
+RESULTS = Path(__file__).parents[1] / "bench" / "results"
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the plot to the images; mkdocs calls it once."""
-    files.append(File.generated(config, f"images/{PLOT.name}", abs_src_path=str(PLOT)))
+    """Add the report and its plots, side by side; mkdocs calls it once."""
+    for path in [*RESULTS.glob("*.svg"), *RESULTS.glob("*.md")]:
+        files.append(File.generated(config, f"bench/{path.name}", abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the mark by a table for each group; mkdocs calls it for each page."""
-    return markdown.replace(MARK, options()) if MARK in markdown else markdown
+    """Replace the marks; mkdocs calls it for each page."""
+    if MARK in markdown:
+        markdown = markdown.replace(MARK, options())
+    return markdown.replace(REPORT, report()) if REPORT in markdown else markdown
+
+
+def report() -> str:
+    """The first picture of the report, and where the rest of it is."""
+    picture, page = (RESULTS / name for name in ("summary.svg", "report.md"))
+    lines = ["[The whole report](bench/report.md): machine, versions, settings, every workload."]
+    if picture.exists():
+        shows = "CPU of a hello request, requests/s with a wait, memory of an idle connection"
+        lines.insert(0, f"[![{shows}](bench/{picture.name})](bench/{picture.name})")
+    return "\n\n".join(lines) if page.exists() else ""
 
 
 def options() -> str:
