@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 BUILT = ROOT / "build" / "compiled"
 LOCK = ROOT / "build" / "compiled.lock"  # beside it, since it is made anew
-SOURCES = ("*.py", "*.pxd")
+SOURCES = ("*.py", "*.pxd", "*.pyx")
 
 
 def environment() -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.application import MIB
 from bench.figures import Run
-from bench.kinds import Purpose
+from bench.kinds import Kind, Purpose
 from bench.processes import (
     Serving,
     allow_descriptors,
@@ -29,6 +29,7 @@ from bench.processes import (
     pinned,
     serving,
 )
+from bench.servers import SERVERS
 from bench.warm import WARM_UP, warm_up
 
 __all__ = ["START", "Load", "allow_connections", "measured", "run_client"]
@@ -40,6 +41,7 @@ SPARE = 100  # descriptors beside those of connections
 #: thousand connections.
 TIMEOUT = 10
 PERCENTILES = ("p50", "p99", "p99.9", "max")
+FEW = 2  # connections
 PATIENCE = 30  # seconds that a client may take longer than it should
 
 
@@ -91,10 +93,11 @@ class Load:
         lines += [f"Content-Length: {self.sends}"] if self.sends else []
         return "\r\n".join([*lines, "", ""]).encode() + bytes(self.sends)
 
-    def warm_up(self, port: int) -> None:
-        """Let the server see such requests before it is measured."""
+    def warm_up(self, port: int, most: int | None = None) -> None:
+        """Let the server see such requests before it is measured, on `most` connections at most."""
+        connections = min(self.connections, most or self.connections)
         with pinned(cpus()[1]):
-            warm_up(port, self.request(), self.connections, tls=self.tls)
+            warm_up(port, self.request(), connections, tls=self.tls)
 
     def command(self, port: int, seconds: int) -> list[str]:
         """The client that loads the server, as a command."""
@@ -132,7 +135,8 @@ class Load:
         allow_connections(self.connections)
         with serving(server, self.purpose, self.limit) as running:
             started = memory_kib(running.pid)
-            self.warm_up(running.port)
+            # What is left of the warm-up is served first by those who serve one at a time.
+            self.warm_up(running.port, FEW if SERVERS[server].kind is Kind.ONE else None)
             run = measured(running, lambda: self.load(running.port, seconds))
         carried = run["rate"] * self.carries / MIB
         return {"started_rss_kib": started, "mib_per_second": carried, **run}

@@ -188,14 +188,13 @@ WORKLOADS = {
         "hello world, keep-alive, 64 connections",
         ("floor", *SERVERS, "pywsgi-nagle", *BARE),
         Load(),
-        repeat=3,
-        seconds=2,
+        repeat=5,
     ),
     "close": Workload(
         "hello world, one connection a request, 64 at once",
         ("floor", *SERVERS, "wsgi-defer", *BARE, "gpool-defer"),
         Load(headers=("Connection: close",)),
-        repeat=3,
+        repeat=5,
     ),
     "pipelined": Workload(
         "hello world, pipelined 16 deep, 64 connections",
