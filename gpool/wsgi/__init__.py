@@ -13,8 +13,8 @@ flight, `max_connections` the sockets.
 
 The modules, in the order of a request: `server`, the only one that knows the whole trip; Hub side
 `connection` (states, timeouts), `intake` (bytes to requests), `wire` (one connection's sending and
-waiting), and what they use: `sockets` (accepting, and a socket that never blocks), `tls`, `parking` (deadlines), `request` and `framing` (a head), `queueing` (waiting for a
-worker); worker side `application` (the call), `answer` (its response), `response`, `body`
-(``wsgi.input``), `files`. `site` is what all connections share, `settings`, `template` and
-`access` are what their names say.
+waiting), and what they use: `sockets` (accepting, and a socket that never blocks), `tls`, `parking`
+(deadlines), `request` and `framing` (a head), `queueing` (waiting for a worker); worker side
+`application` (the call), `answer` (its response), `response`, `body` (``wsgi.input``), `files`.
+`site` is what all connections share, `settings`, `template` and `access` are what their names say.
 """
