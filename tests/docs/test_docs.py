@@ -253,8 +253,7 @@ def test_the_site_is_readable_on_a_telephone(site, tmp_path):
     script = tmp_path / "frame.html"
     pages = list(site.rglob("index.html"))  # those of docs, and the bench's report
     frames = "".join(
-        f'<iframe src="{page.as_uri()}" width="360" height="700"></iframe>'
-        for page in pages
+        f'<iframe src="{page.as_uri()}" width="360" height="700"></iframe>' for page in pages
     )
     script.write_text(
         f"<body>{frames}<script>onload = () => {{ document.body.dataset.widths = "
