@@ -42,6 +42,7 @@ OptExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 )
 LARGE = 65_536  # bytes of a body above which it is not copied behind its head
+CLOSING = b"Connection: close\r\n\r\n"
 GOODBYE = 2.0  # seconds for a client to answer the end of its WebSocket; lingering's time
 
 
@@ -165,12 +166,12 @@ class Answer:
             if framing is PLAIN:
                 self.sent = size
                 self._phase = DONE
-                conn.finish(KEEP, b"".join((self._prefix, block.staying, body)))
+                conn.finish(KEEP, b"".join((self._prefix, block.data, b"\r\n", body)))
                 return
             if framing is LAST or framing is OLD:
                 self.sent = size
                 self._phase = DONE
-                last = b"".join((self._prefix, block.closing, body))
+                last = b"".join((self._prefix, block.data, CLOSING, body))
                 conn.finish(LINGER if conn.buffer else CLOSE, last)
                 return
         if self._length is None:

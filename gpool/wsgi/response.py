@@ -75,20 +75,17 @@ class Block:
         length: the value of Content-Length, if it is there.
         own: which of the server's headers are there, in lower case.
         usual_length: the length if there is nothing that the server would have to change, else -1.
-        staying: all lines and the empty one, for a connection that stays.
-        closing: the same for one that does not.
+        data: all lines.
     """
 
-    __slots__ = ("closing", "length", "lines", "own", "staying", "usual_length")
+    __slots__ = ("data", "length", "lines", "own", "usual_length")
 
     def __init__(self, lines: list[bytes], length: int | None, own: frozenset[str]) -> None:
         self.lines = lines
         self.length = length
         self.own = own
         self.usual_length = -1 if own or length is None else length
-        data = b"".join(lines)
-        self.staying = data + b"\r\n"
-        self.closing = data + b"Connection: close\r\n\r\n"
+        self.data = b"".join(lines)
 
 
 #: The blocks of headers that were known one by one: an application repeats most of its answers'.

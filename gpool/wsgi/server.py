@@ -165,7 +165,6 @@ class WSGIServer(Admission):
         application = believing(application, forwarded_allow_ips, forwarded_headers)
         kind("proxy_protocol", proxy_protocol, bool, "True or False")
         proxies = Trusted(proxy_allow_ips, "proxy_allow_ips")
-        self._behind_proxies = proxy_protocol
         self._base_environ = dict(environ or {})
         self._policy = overflow
         self._ssl_context = chosen_context(ssl_context, certfile, keyfile)
@@ -209,6 +208,7 @@ class WSGIServer(Admission):
             super().do_handle,
             limits=lambda: self._limits,
         )
+        self._behind_proxies = bool(self._lobby.proxies)  # looked at for each connection
         if log is not None:
             self.observe(AccessLog(log, log_format))
         if serves_requests and overflow == "reject":  # with "wait", a batch would overtake others

@@ -77,8 +77,7 @@ def test_a_block_says_what_is_in_it(blocks, headers, length, own, usual_length):
         assert (block.length, block.own, block.usual_length) == (length, own, usual_length)
         lines = [f"{name}: {value}\r\n".encode() for name, value in headers]
         assert [bytes(line) for line in block.lines] == lines
-        assert block.staying == b"".join(lines) + b"\r\n"
-        assert block.closing == b"".join(lines) + b"Connection: close\r\n\r\n"
+        assert block.data == b"".join(lines)
 
 
 @pytest.mark.parametrize(
