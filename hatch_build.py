@@ -33,6 +33,7 @@ MODULES = (
     "wsgi.parking",
     "wsgi.request",
     "wsgi.response",
+    "wsgi.scanning",
     "wsgi.server",
     "wsgi.site",
     "wsgi.sockets",

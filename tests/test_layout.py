@@ -36,6 +36,7 @@ LADDER = [
     "server",
     "wsgi",
     "wsgi.framing",
+    "wsgi.scanning",
     "wsgi.request",
     "wsgi.forwarded",
     "wsgi.proxyprotocol",

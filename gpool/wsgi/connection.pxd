@@ -7,6 +7,8 @@ from gpool.wsgi.application cimport Exchange
 cdef class HTTPConnection(Intake):
     @cython.locals(site=Site, known=tuple)
     cpdef ready(self)
+    @cython.locals(exchange=Exchange)
+    cpdef _receive(self, bytes data)
     cpdef close(self)
     cpdef settle(self, verdict)
     cpdef _give(self, Exchange exchange, serve)

@@ -92,11 +92,25 @@ class HTTPConnection(Intake):
                 pass
             site.no_worker(self, exchange)
         elif data:
-            self.buffer = self.buffer + data if self.buffer else data
-            self._pump()
+            self._receive(data)
         else:
             self.peer = Peer.ENDED
             self._pump()
+
+    def _receive(self, data: bytes) -> None:
+        # Hub side. What has come; nearly always it is a request, and begins where one may.
+        if self.buffer or self.body is not None:
+            self.buffer += data
+            self._pump()
+            return
+        self.buffer = data
+        exchange = self.next_request()
+        if exchange is None:
+            self._after_batch()
+        elif self.buffer:
+            self._pump(exchange)
+        else:
+            self._give(exchange, self.site.serve)
 
     def _give(self, exchange: Exchange, serve: Callable[[Exchange], bool]) -> None:
         try:

@@ -33,8 +33,6 @@ SMALL = 1_024  # characters of a head; what is larger is measured. No limit may 
 CHUNKED = -1  # the length of a body that says itself where it ends
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 DIGITS = re.compile(r"[0-9]{1,20}")
-#: Without these, and with no more to say than keep-alive, a request is `PLAIN`.
-SPECIAL = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_UPGRADE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,6 @@ OLD = Framing(http11=False, keep_alive=False)  # HTTP/1.0; nginx's way to its up
 def framing_of(fields: Environ, http11: bool, limits: Limits) -> Framing:
     """Decide how the body ends, by RFC 9112 section 6.3, and what becomes of the connection."""
     keep_alive = wants_keep_alive(fields.get("HTTP_CONNECTION", ""), http11)
-    if http11 and keep_alive and SPECIAL.isdisjoint(fields):
-        return PLAIN
     length = fields.get("CONTENT_LENGTH")
     coding = fields.get("HTTP_TRANSFER_ENCODING")
     # Steps 1 and 2 are about responses. Step 3: both are an attack until proven otherwise.

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from gpool.errors import BadRequest
 from gpool.wsgi.framing import SMALL, TOKEN, Environ, Framing, Limits, framing_of
+from gpool.wsgi.scanning import scan_fields, scan_request_line
 
 __all__ = ["HOST", "NOT_IN_A_FIELD", "Heads", "check_beginning"]
 
@@ -37,6 +38,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
 KEYS = {"Content-Type": "CONTENT_TYPE", "Content-Length": "CONTENT_LENGTH"}
 MAX_KEYS = 1_024  # arbitrary
 MAX_REMEMBERED = 512  # request lines, and blocks of fields; arbitrary
+MAX_SEEN, MAX_HOSTS = 2_048, 256  # hashes of parts, and names; arbitrary
 MAX_LINE, MAX_BLOCK = 256, 2_048  # bytes of one; arbitrary, but 512 of each stay under 3 MiB
 
 #: Fields that say where a message ends or whom it is for: never twice.
@@ -55,20 +57,24 @@ class Heads:
         template: the keys of an environ that are the same for each request.
 
     Attributes:
-        whole: what heads say, empty line and all, that have come twice and announce no body and no
-            upgrade.
+        whole: what heads say, empty line and all, that have come three times and announce no body
+            and no upgrade.
     """
 
-    __slots__ = ("_blocks", "_limits", "_lines", "_template", "whole")
+    __slots__ = ("_blocks", "_hosts", "_limits", "_lines", "_seen", "_template", "_usual", "whole")
 
     def __init__(self, limits: Limits, template: Environ) -> None:
         self._limits = limits
+        # What is no larger has no part that is too large.
+        self._usual = min(limits.max_request_line, limits.max_header_size, limits.max_head_size)
         self._template = template
         self.whole: dict[bytes, tuple[Environ, Framing]] = {}
         # With a target that is a path: nearly all there are. What the fields mean depends on the
         # version, whose last digit is part of a block therefore.
         self._lines: dict[bytes, Environ] = {}
         self._blocks: dict[bytes, tuple[Environ, Framing]] = {}
+        self._hosts: set[str | None] = set()  # well-formed ones
+        self._seen: set[int] = set()  # hashes of what has come once
 
     def read(self, head: bytes) -> tuple[Environ, Framing]:
         """Hub side. Read all that comes before the empty line.
@@ -80,12 +86,12 @@ class Heads:
             BadRequest: the head is malformed, too large, or of a kind that is not served.
         """
         end = head.find(b"\r\n")
-        line = self._lines.get(head[:end])
-        block = self._blocks.get(head[end - 1 :])
-        if line is None or block is None or len(head) > self._limits.max_head_size:
-            return self._read_new(head, end)
-        environ = line.copy()
-        fields, framing = block
+        line, block = head[:end], head[end - 1 :]
+        known = self._blocks.get(block)
+        if known is None or line not in self._lines or len(head) > self._limits.max_head_size:
+            return self._read_new(head, line, block)
+        environ = self._lines[line].copy()
+        fields, framing = known
         environ.update(fields)
         if not framing.upgrade:
             if len(self.whole) >= MAX_REMEMBERED:
@@ -93,7 +99,34 @@ class Heads:
             self.whole[head + b"\r\n\r\n"] = environ.copy(), framing
         return environ, framing
 
-    def _read_new(self, head: bytes, end: int) -> tuple[Environ, Framing]:
+    def _read_new(self, head: bytes, line: bytes, block: bytes) -> tuple[Environ, Framing]:
+        environ = self._template.copy()
+        fields, http11 = None, True
+        if len(head) <= self._usual and scan_request_line(line, METHODS, environ):
+            fields = scan_fields(head, len(line), KEYS, self._limits.max_headers)
+        if fields is None:
+            fields, http11 = self._read_by_rules(head, environ)
+        self._check_host(fields.get("HTTP_HOST"), http11)
+        framing = framing_of(fields, http11, self._limits)
+        target = environ["RAW_URI"]
+        if environ["REQUEST_METHOD"] == "HEAD":
+            framing = replace(framing, head_only=True)
+        elif target[0] == "/":
+            self._remember(line, block, environ, fields, framing)
+        if target[0] != "/":
+            take_authority(environ, fields)
+        environ.update(fields)
+        return environ, framing
+
+    def _check_host(self, host: str | None, http11: bool) -> None:
+        # One server has few names.
+        if host is None or host not in self._hosts:
+            check_host(host, http11)
+            if len(self._hosts) < MAX_HOSTS:
+                self._hosts.add(host)
+
+    def _read_by_rules(self, head: bytes, environ: Environ) -> tuple[Environ, bool]:
+        # The fields, and whether it is HTTP/1.1.
         text = head.decode("latin-1")
         lines = text.split("\r\n")
         # All controls but the tab are those of the lines' ends, or there are some too many.
@@ -101,31 +134,30 @@ class Heads:
             raise BadRequest(400, "control character in the head")  # RFC 9112 section 2.2
         if len(text) > SMALL or len(lines) > self._limits.max_headers:
             check_sizes(text, lines, self._limits)
-        environ = self._template.copy()
         http11 = read_request_line(lines[0], environ)
-        fields = read_fields(lines)
-        check_host(fields.get("HTTP_HOST"), http11)
-        framing = framing_of(fields, http11, self._limits)
-        if environ["REQUEST_METHOD"] == "HEAD":
-            framing = replace(framing, head_only=True)
-        elif environ["RAW_URI"][0] == "/":
-            self._remember(head[:end], environ, head[end - 1 :], fields, framing)
-        if environ["RAW_URI"][0] != "/":
-            take_authority(environ, fields)
-        environ.update(fields)
-        return environ, framing
+        return read_fields(lines), http11
 
     def _remember(
-        self, line: bytes, environ: Environ, block: bytes, fields: Environ, framing: Framing
+        self, line: bytes, block: bytes, environ: Environ, fields: Environ, framing: Framing
     ) -> None:
-        if len(line) <= MAX_LINE and line not in self._lines:
+        if len(line) <= MAX_LINE and line not in self._lines and self._has_come(line):
             if len(self._lines) >= MAX_REMEMBERED:
                 self._lines.clear()
             self._lines[line] = environ.copy()
-        if len(block) <= MAX_BLOCK and framing.length == 0:
+        if len(block) <= MAX_BLOCK and framing.length == 0 and self._has_come(block):
             if len(self._blocks) >= MAX_REMEMBERED:
                 self._blocks.clear()
             self._blocks[block] = fields, framing
+
+    def _has_come(self, part: bytes) -> bool:
+        # Whether it comes for the second time: what comes once is not worth a copy.
+        seen = self._seen
+        if hash(part) in seen:
+            return True
+        if len(seen) >= MAX_SEEN:
+            seen.clear()
+        seen.add(hash(part))
+        return False
 
 
 def check_sizes(head: str, lines: list[str], limits: Limits) -> None:
