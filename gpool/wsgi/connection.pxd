@@ -7,7 +7,7 @@ from gpool.wsgi.application cimport Exchange
 cdef class HTTPConnection(Intake):
     @cython.locals(site=Site, known=tuple)
     cpdef ready(self)
-    @cython.locals(exchange=Exchange)
+    @cython.locals(exchange=Exchange, buffer=bytes)
     cpdef _receive(self, bytes data)
     cpdef close(self)
     cpdef settle(self, verdict)

@@ -99,9 +99,11 @@ class HTTPConnection(Intake):
 
     def _receive(self, data: bytes) -> None:
         # Hub side. What has come; nearly always it is a request, and begins where one may.
-        if self.buffer or self.body is not None:
-            self.buffer += data
-            self._pump()
+        buffer = self.buffer
+        if buffer or self.body is not None:
+            self.buffer = buffer + data
+            if not self._goes_on(buffer, data):
+                self._pump()
             return
         self.buffer = data
         exchange = self.next_request()

@@ -13,3 +13,4 @@ cdef class Intake(Wire):
     cpdef settle(self, verdict)
     @cython.locals(buffer=bytes, end=Py_ssize_t, known=tuple)
     cpdef next_request(self)
+    cpdef bint _goes_on(self, bytes buffer, bytes data)

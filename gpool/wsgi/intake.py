@@ -19,9 +19,10 @@ from gpool.connection import ConnState
 from gpool.errors import BadRequest
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.body import Body, BodyReader, ChunkedBody, LengthBody
-from gpool.wsgi.framing import CHUNKED, Environ, Framing
+from gpool.wsgi.framing import CHUNKED, SMALL, Environ, Framing
 from gpool.wsgi.request import check_beginning
 from gpool.wsgi.response import body_of, canned
+from gpool.wsgi.scanning import is_printable
 from gpool.wsgi.site import Site
 from gpool.wsgi.upgrade import UpgradeSocket
 from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
@@ -93,6 +94,17 @@ class Intake(Wire):
         if framing.upgrade and environ["REQUEST_METHOD"] == "GET":
             environ["werkzeug.socket"] = UpgradeSocket(exchange.upgrade)
         return exchange
+
+    def _goes_on(self, buffer: bytes, data: bytes) -> bool:
+        # Hub side. Whether `data` goes on with a line of a head: nothing ends with it, and nothing
+        # can be wrong with it. Thousands of clients may send theirs byte by byte.
+        return (
+            self.state is READING
+            and self.body is None
+            and len(buffer) + len(data) <= SMALL
+            and not buffer.endswith(b"\r")
+            and is_printable(data)
+        )
 
     def _wait_for_more(self, buffer: bytes) -> None:
         if buffer:

@@ -4,14 +4,21 @@ What is usual is read here and has one meaning; for all else the answer is False
 `gpool.wsgi.request` reads it by the rules, and says what is wrong with it. So nothing is decided
 here, and nothing is well-formed here that is not well-formed there.
 
-In Python one pass over bytes takes longer than the rules do, so here nothing is usual. In a wheel
+In Python one pass over bytes takes longer than the rules do, so here no head is usual. In a wheel
 `scanning.pyx` is in the place of this file (docs/decisions.md has what it saves).
 """
 
 # ruff: noqa: ARG001  # the arguments are for the form in C
 from typing import Any
 
-__all__ = ["scan_fields", "scan_request_line"]
+__all__ = ["is_printable", "scan_fields", "scan_request_line"]
+
+PRINTABLE = bytes(range(0x20, 0x7F))
+
+
+def is_printable(data: bytes) -> bool:
+    """Hub side. Whether all of `data` are ASCII characters that are seen, or spaces."""
+    return not data.translate(None, PRINTABLE)
 
 
 def scan_request_line(line: bytes, methods: frozenset[str], environ: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeLatin1
 from libc.string cimport memchr, memcmp
 
-__all__ = ["scan_fields", "scan_request_line"]
+__all__ = ["is_printable", "scan_fields", "scan_request_line"]
 
 cdef enum:
     LONGEST_NAME = 64  # bytes; arbitrary
@@ -15,6 +15,17 @@ cdef enum:
     SPACE = 32
     DELETE = 127
     VERSION = 9  # bytes of " HTTP/1.1"
+
+
+def is_printable(bytes data):
+    """Hub side. Whether all of `data` are printable; see `scanning.py`."""
+    cdef const unsigned char *here = data
+    cdef const unsigned char *stop = here + len(data)
+    while here < stop:
+        if here[0] < SPACE or here[0] >= DELETE:
+            return False
+        here += 1
+    return True
 
 
 def scan_request_line(bytes line, frozenset methods, dict environ):

@@ -11,7 +11,7 @@ from gpool.errors import BadRequest
 from gpool.wsgi import scanning
 from gpool.wsgi.framing import Limits
 from gpool.wsgi.request import KEYS, METHODS, Heads, key_of
-from gpool.wsgi.scanning import scan_fields, scan_request_line
+from gpool.wsgi.scanning import is_printable, scan_fields, scan_request_line
 from tests.wsgi import heads as given_heads
 
 COMPILED = scanning.__file__.endswith(".so")
@@ -173,3 +173,8 @@ def test_a_limit_holds_for_heads_of_the_usual_kind():
         with pytest.raises(BadRequest) as refusal:
             Heads(limits, {}).read(head)
         assert refusal.value.status == status
+
+
+@given(data=st.binary(max_size=20) | st.text("aZ ~!", max_size=20).map(str.encode))
+def test_printable_is_what_is_seen_and_spaces(data):
+    assert is_printable(data) is all(0x20 <= byte < 0x7F for byte in data)
