@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -57,6 +57,9 @@ bench-report: .venv/.dev ## as make bench, into bench/results, which is committe
 
 profile: .venv/.dev ## where the time of a request goes, into bench/out (ARGS=--write: into docs)
 	@$(BIN)/python -m bench.profile $(ARGS)
+
+fuzz: .venv/.dev ## look for inputs that break it, for SECONDS (300), guided by coverage (ARGS=--help)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(ARGS)
 
 docs: .venv/.dev ## build the documentation into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -376,7 +376,8 @@ class HTTPConnection(Intake):
             if self.body is not None and self._pending is None:
                 self._end(Verdict.CLOSE)
             else:
-                self.refuse(408, "the request did not arrive in time")
+                environ = None if self._pending is None else self._pending[0]
+                self.refuse(408, "the request did not arrive in time", environ=environ)
         elif state is QUEUED:
             self.site.no_worker(self, None)
         elif state is WRITING:

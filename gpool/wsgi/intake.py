@@ -151,7 +151,10 @@ class Intake(Wire):
         try:
             piece = body.feed(received)
         except BadRequest as error:
-            self.refuse(error.status, str(error))
+            if self._pending is None:  # it is answered: a second one would be the next request's
+                self.settle(Verdict.LINGER)
+            else:
+                self.refuse(error.status, str(error), environ=self._pending[0])
             return None
         if self._pending is None:
             return self._discard(body, piece)
@@ -209,7 +212,7 @@ class Intake(Wire):
         self.buffer = b""
         self._send(canned(status, text, self.site.dates, *extra, head_only=head_only))
         if self.site.access is not None:
-            known = environ or {"REMOTE_ADDR": self.remote[0]}
+            known = {**(environ or {}), "REMOTE_ADDR": self.remote[0]}
             sent = 0 if head_only else len(body_of(text))
             self.site.access.add(known, str(status), sent, time())
         self.settle(Verdict.LINGER)

@@ -124,6 +124,17 @@ def test_a_body_that_the_hub_gathers_and_that_stops_is_answered_with_408(serve, 
     assert client.rest() == b"" and not site.calls
 
 
+def test_the_408_of_a_head_has_no_body(serve, visit):
+    """RFC 9110 section 9.3.2, also where it is the body of the request that does not come."""
+    server = serve(body_timeout=5)
+    client = visit(server).send(request("/", "Content-Length: 5", method="HEAD"))
+    until(lambda: in_state(server, "READING"))
+    lapse(server, 5)
+    answer = client.answer(head_only=True)
+    assert answer.status == 408 and int(answer.headers["content-length"]) > 0
+    assert client.rest() == b""
+
+
 def test_each_byte_of_a_body_gives_it_more_time(serve, visit):
     server = serve(body_timeout=5)
     whole = request("/echo", body=b"0123456789", method="POST")
