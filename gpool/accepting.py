@@ -17,6 +17,7 @@ What becomes of an accepted socket is left to `do_handle`.
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Callable
 from enum import auto
@@ -160,7 +161,10 @@ class AcceptLoop(server.StreamServer):
         """Any side. How many connections wait in the kernel's backlog; None if it does not tell."""
         if TCP_INFO is None or self.socket.family not in (AF_INET, AF_INET6):
             return None
-        info = self.socket.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
+        try:
+            info = self.socket.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
+        except OSError:  # a kernel in user space, or one without memory
+            return None
         return int.from_bytes(info[BACKLOG_LENGTH], sys.byteorder)
 
     def close(self) -> None:
@@ -234,6 +238,12 @@ class AcceptLoop(server.StreamServer):
         # Hub side. The listener is ready. gevent's, without what `do_read` has done already; and a
         # connection that cannot be served does not keep the others waiting.
         server: Any = self  # of which gevent's stubs do not know all
+        watcher = server._watcher  # noqa: SLF001  # gevent has no other name for it
+        if watcher is not None and not watcher.active:
+            # epoll_ctl has refused it for want of memory or watches (ENOMEM, ENOSPC): libev calls
+            # it once, and then no more.
+            self._back_off_after(OSError(errno.ENOSPC, "the listener cannot be watched"))
+            return
         for _ in range(self.max_accept):
             if self.overflow.state is WAITING and self.full():
                 self.stop_accepting()
@@ -272,6 +282,9 @@ class AcceptLoop(server.StreamServer):
                 raise
             if error.errno not in OF_ONE_CLIENT:
                 self._back_off_after(error)
+            return None
+        except MemoryError:  # what comes out here ends the loop: gevent stops its watcher
+            self._back_off_after(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
             return None
         self._back_off = MIN_BACK_OFF
         if accepted:

@@ -28,7 +28,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from gevent.hub import get_hub
 
-from gpool.accepting import NODELAY_IS_INHERITED, AcceptLoop
+from gpool.accepting import NODELAY_IS_INHERITED, Accepting, AcceptLoop
 from gpool.config import seconds
 from gpool.connection import Connection, ConnState, OnState
 from gpool.hijacks import Hijacks
@@ -329,6 +329,8 @@ class Admission(AcceptLoop):
         # Who is in the backlog of a listener that nobody else has would get a reset. With
         # SO_REUSEPORT each process has its own.
         if self.started and (self._bound_here or self._reuse_port):
+            if self._accepting is Accepting.PAUSED:  # for want of what may be there by now
+                self.start_accepting()
             for _ in range(self.backlog):
                 accepted = self.do_read()
                 if accepted is None:

@@ -88,10 +88,10 @@ def ask(address: Any, data: bytes = b"x", source: str = "") -> bytes:
 
 def read_all(client: Any) -> bytes:
     """What comes until the peer closes; raises if that is a reset."""
-    received = b""
+    received = bytearray()  # += copies bytes each time, which takes seconds for some MiB
     while data := client.recv(65_536):
         received += data
-    return received
+    return bytes(received)
 
 
 def descriptors() -> int:

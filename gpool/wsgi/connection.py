@@ -61,12 +61,14 @@ class HTTPConnection(Intake):
 
     def begin(self, *, at_once: bool) -> None:
         """Hub side. Wait for the first request; `at_once`: it may be here already."""
-        if at_once:
-            self.ready()
-        if self.state is NEW:
-            self.site.deadlines.set(self, self.site.settings.header_timeout)
-        if self._io is None and self.state not in GIVEN_AWAY:
-            self._watch(READ)
+        try:
+            if at_once:
+                self.ready()
+        finally:  # also when memory ran out: it is counted, so somebody must look after it
+            if self.state is NEW:
+                self.site.deadlines.set(self, self.site.settings.header_timeout)
+            if self._io is None and self.state not in GIVEN_AWAY:
+                self._watch(READ)
 
     def ready(self) -> None:
         """Hub side. The socket is ready for what it is watched for."""
@@ -289,7 +291,7 @@ class HTTPConnection(Intake):
         if verdict is Verdict.RESET:
             self._drop_out()
         if self.peer is Peer.GONE:
-            self._end(Verdict.CLOSE)
+            self._end(Verdict.RESET)  # if it is there all the same, it must not take this for all
         elif self._out:
             self._write_then(verdict)
         elif verdict is not KEEP:

@@ -193,8 +193,9 @@ class Guest:
         header = read(self._received + seen)
         if isinstance(header, Header):
             seen = seen[: header.size - len(self._received)]
-        self._received += self.socket.recv(len(seen))
-        return header
+        taken = self.socket.recv(len(seen))
+        self._received += taken
+        return header if len(taken) == len(seen) else 0  # or it is read again, with the rest
 
     def expired(self) -> None:
         """Hub side. The deadline is over."""

@@ -114,6 +114,9 @@ cdef class NonBlockingSocket:
         if not view.shape[0]:
             return 0
         cdef ssize_t got = c_recv(self.descriptor, &view[0], view.shape[0], 0)
+        while got < 0 and errno == EINTR:
+            PyErr_CheckSignals()
+            got = c_recv(self.descriptor, &view[0], view.shape[0], 0)
         if got < 0:
             PyErr_SetFromErrno(OSError)
         return got

@@ -346,7 +346,7 @@ class Wire(Connection):
     def _wait_for_body(self) -> None:
         if self.expects:
             self.expects = False
-            self.interim(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # all of it: the client waits for it
         self._wait(READ, self.site.settings.body_timeout, BodyTimeout)
 
     def hijack(self, wrap: Wrap | None = None) -> tuple[Any, bytes]:
@@ -369,7 +369,12 @@ class Wire(Connection):
     def _blocking_socket(self) -> Any:
         # Worker side. The socket, as an application may have it.
         raw = self._socket
-        return gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=raw.detach())
+        descriptor = raw.detach()
+        try:
+            return gevent_socket.socket(raw.family, raw.type, raw.proto, fileno=descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def let_go(self, after: float) -> None:
         """Any side. Who hijacked the connection is done with it: close it, if they have not.
