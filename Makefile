@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -60,6 +60,13 @@ profile: .venv/.dev ## where the time of a request goes, into bench/out (ARGS=--
 
 fuzz: .venv/.dev ## look for inputs that break it, for SECONDS (300), guided by coverage (ARGS=--help)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(ARGS)
+
+faults: .venv/.dev ## let every system call of the serving path fail, at each place
+	@bash .ci/parts
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+soak: .venv/.dev ## load it with all kinds of clients, check every byte and every id (MINUTES=1, ARGS=--help)
+	@$(BIN)/python -m bench.soak $(addprefix --minutes ,$(MINUTES)) $(ARGS)
 
 docs: .venv/.dev ## build the documentation into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

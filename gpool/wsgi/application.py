@@ -93,7 +93,7 @@ class Exchange(Answer):
 
     # ------------------------------------------------------------------ the request
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: C901  # see below
         """Worker side. Run this request, and what else has come with it.
 
         In one function, since it is the hot path. Requests of a batch share a hand-off, which is a
@@ -129,6 +129,8 @@ class Exchange(Answer):
                     exchange._finish(b"")
             except BaseException as error:
                 if exchange._failed(error, environ):
+                    if access is not None:
+                        access.add(environ, exchange.status, exchange.sent, started)
                     raise
             if access is not None:
                 access.add(environ, exchange.status, exchange.sent, started)
