@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak attacks matrix lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -38,6 +38,7 @@ check: .venv/.dev ## format, lint and types, nothing is changed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	@bash .ci/audit
 
 format: .venv/.dev ## bring the sources into shape
 	$(BIN)/ruff format $(SOURCES)
@@ -68,11 +69,22 @@ faults: .venv/.dev ## let every system call of the serving path fail, at each pl
 soak: .venv/.dev ## load it with all kinds of clients, check every byte and every id (MINUTES=1, ARGS=--help)
 	@$(BIN)/python -m bench.soak $(addprefix --minutes ,$(MINUTES)) $(ARGS)
 
+attacks: .venv/.dev ## measure slow attacks, into bench/results (ARGS=--help)
+	@bash .ci/parts
+	@$(BIN)/python -m bench.attacks $(ARGS)
+
+matrix: .venv/.dev ## run the tests on each Python, gevent and loop that can be had
+	@bash .ci/matrix
+
+lock: .venv/.dev ## renew the versions in .ci/dev.lock
+	@bash .ci/lock
+
 docs: .venv/.dev ## build the documentation into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove the virtual environment and all that was made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build bench/out
 
+.venv/.dev: .ci/dev.lock
 .venv/.examples .venv/.dev: pyproject.toml .ci/venv
 	@PYTHON=$(PYTHON) bash .ci/venv $(@:.venv/.%=%)
