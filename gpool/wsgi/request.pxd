@@ -14,3 +14,11 @@ cdef class Heads:
     cpdef _remember(self, bytes line, bytes block, dict environ, dict fields, framing)
     @cython.locals(seen=set)
     cpdef bint _has_come(self, bytes part)
+
+cpdef Py_ssize_t count_controls(bytes data)
+@cython.locals(begin=Py_ssize_t, new=bytes, last=Py_ssize_t, size=Py_ssize_t)
+cpdef check_beginning(bytes data, Py_ssize_t searched, limits)
+@cython.locals(before=Py_ssize_t, lines=list)
+cpdef check_lines(bytes data, Py_ssize_t searched, Py_ssize_t last, limits)
+@cython.locals(fields=dict, keys=dict, line=str)
+cpdef dict read_fields(list lines)

@@ -29,9 +29,9 @@ HOST = re.compile(
 )  # RFC 3986 section 3.2.2 and 3.2.3
 ABSOLUTE = re.compile(r"https?://([^/?#]+)(.*)", re.IGNORECASE)  # RFC 9112 section 3.2.2
 VERSION = re.compile(r"HTTP/(\d)\.(\d)", re.ASCII)
-BARE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]")
 
 CONTROLS = bytes({*range(32), 127} - {ord("\t")})
+LF = 10
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 
 #: What a header's name is called in an environ; it grows with the names that come, to a bound.
@@ -130,7 +130,7 @@ class Heads:
         text = head.decode("latin-1")
         lines = text.split("\r\n")
         # All controls but the tab are those of the lines' ends, or there are some too many.
-        if len(head) - len(head.translate(None, CONTROLS)) != 2 * (len(lines) - 1):
+        if count_controls(head) != 2 * (len(lines) - 1):
             raise BadRequest(400, "control character in the head")  # RFC 9112 section 2.2
         if len(text) > SMALL or len(lines) > self._limits.max_headers:
             check_sizes(text, lines, self._limits)
@@ -184,7 +184,10 @@ def check_beginning(data: bytes, searched: int, limits: Limits) -> None:
     Raises:
         BadRequest: it never will be a head, or too large a one.
     """
-    if BARE.search(data, max(searched - 1, 0)):
+    begin = max(searched - 1, 0)
+    new = data[begin - (data[begin] == LF and begin > 0) :]  # not from the middle of a line's end
+    # All controls but the tab are those of lines' ends, of which the last may have half come.
+    if count_controls(new) != 2 * new.count(b"\r\n") + new.endswith(b"\r"):
         raise BadRequest(400, "control character in the head")
     if len(data) > limits.max_head_size + len(b"\r\n\r"):
         raise BadRequest(431, f"head of more than {limits.max_head_size} bytes")
@@ -198,6 +201,11 @@ def check_beginning(data: bytes, searched: int, limits: Limits) -> None:
         raise BadRequest(431, f"header field of more than {limits.max_header_size} bytes")
     if last + 2 > searched:  # lines have become whole
         check_lines(data, searched, last, limits)
+
+
+def count_controls(data: bytes) -> int:
+    """How many control characters there are; tabs, which are whitespace, not among them."""
+    return len(data) - len(data.translate(None, CONTROLS))
 
 
 def check_lines(data: bytes, searched: int, last: int, limits: Limits) -> None:
