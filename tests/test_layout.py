@@ -50,6 +50,7 @@ LADDER = [
     "wsgi.tally",
     "wsgi.site",
     "wsgi.sockets",
+    "wsgi.windows",
     "wsgi.wire",
     "wsgi.lobby",
     "wsgi.answer",

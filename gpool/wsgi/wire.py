@@ -27,6 +27,7 @@ from gpool.connection import Connection, ConnState
 from gpool.errors import BodyTimeout, ClientDisconnected, WriteTimeout
 from gpool.wsgi.body import Body, LengthBody
 from gpool.wsgi.site import Site
+from gpool.wsgi.windows import LARGE_ANSWER, heed_window
 
 __all__ = [
     "CHUNK",
@@ -251,6 +252,8 @@ class Wire(Connection):
             WriteTimeout: it took nothing for `write_timeout` seconds.
         """
         self._check()
+        if len(data) > LARGE_ANSWER:
+            heed_window(self._socket)
         self._send(data)
         while self._out_size > left:
             self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
@@ -265,6 +268,8 @@ class Wire(Connection):
     def send_file(self, descriptor: int, offset: int, count: int) -> int:
         """Worker side. Let the kernel send part of a file; returns how many bytes there were."""
         self.write(b"")
+        if count > LARGE_ANSWER:
+            heed_window(self._socket)
         done = 0
         while done < count:
             try:
