@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak attacks matrix lock docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak attacks adapting matrix lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -72,6 +72,9 @@ soak: .venv/.dev ## load it with all kinds of clients, check every byte and ever
 attacks: .venv/.dev ## measure slow attacks, into bench/results (ARGS=--help)
 	@bash .ci/parts
 	@$(BIN)/python -m bench.attacks $(ARGS)
+
+adapting: .venv/.dev ## simulate overload control, into bench/results
+	@$(BIN)/python -m bench.adapting $(REPORT)
 
 matrix: .venv/.dev ## run the tests on each Python, gevent and loop that can be had
 	@bash .ci/matrix

@@ -31,6 +31,7 @@ MODULES = (
     "wsgi.framing",
     "wsgi.intake",
     "wsgi.parking",
+    "wsgi.queueing",
     "wsgi.request",
     "wsgi.response",
     "wsgi.scanning",

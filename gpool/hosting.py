@@ -59,6 +59,8 @@ class HostingStats:
         connections: how many are in which state, by its name.
         full_since: monotonic seconds since which there has been no room, as far as somebody has
             asked; None if there is some.
+        limit: how many requests may be in flight now: `max_workers`, or fewer with
+            ``overflow="adaptive"``.
     """
 
     state: HostingState
@@ -66,6 +68,7 @@ class HostingStats:
     server: ServerStats
     connections: dict[str, int]
     full_since: float | None
+    limit: int
 
 
 class Hosting:
@@ -180,6 +183,7 @@ class Hosting:
             server=total([server.stats() for server in self.servers]),
             connections=dict(states),
             full_since=self.full_since(),
+            limit=self.servers[0].limit,
         )
 
 

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 Policy: TypeAlias = Literal["reject", "wait"]
-POLICIES = ("reject", "wait")
+POLICIES: tuple[Policy, ...] = ("reject", "wait")
 OVERFLOW_PAUSE = 0.1  # seconds; what fasthttp slept
 BATCH = 100  # refused after a pause where the backlog cannot be measured; arbitrary
 

@@ -189,6 +189,14 @@ class WorkerPool(Workers, Generic[Item]):
         """
         self._semaphore.rawlink(callback)
 
+    def condition(self, predicate: Callable[[], bool]) -> Condition:
+        """Any side. A condition that is looked at whenever a worker has become free.
+
+        Args:
+            predicate: the question; cheap, and it must not block.
+        """
+        return Condition(self._waited, predicate)
+
     def join(self, timeout: float | None = None, raise_error: bool = False) -> bool:  # noqa: ARG002
         """Worker side. Wait until no worker is busy, and no ending one is left.
 

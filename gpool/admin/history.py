@@ -69,6 +69,7 @@ def sample(before: Snapshot, now: Snapshot) -> dict[str, Any]:
     return {
         "t": int(now.taken),
         "max_workers": now.max_workers,
+        "limit": now.limit,
         "running": now.running,
         "ready": now.ready,
         "busy": now.busy,

@@ -28,6 +28,11 @@ HOW_TO_INSTALL = (
 GAUGES = (
     ("gpool_max_workers", "max_workers", "The most workers there may be."),
     (
+        "gpool_limit",
+        "limit",
+        "How many requests may be in flight now; fewer than workers with overflow adaptive.",
+    ),
+    (
         "gpool_open_connections",
         "open",
         "Open connections, hijacked ones among them.",

@@ -68,6 +68,7 @@ def figures(snapshot: Snapshot) -> list[tuple[str, str]]:
         ("State", snapshot.state),
         ("Processes", ", ".join(map(str, snapshot.pids))),
         ("Most workers", str(snapshot.max_workers)),
+        ("Most requests in flight now", str(snapshot.limit)),
         ("Workers ready", str(snapshot.ready)),
         ("Workers busy", str(snapshot.busy)),
         *((f"Connections {name}", str(count)) for name, count in snapshot.connections.items()),

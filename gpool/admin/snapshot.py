@@ -60,6 +60,7 @@ class Snapshot:
         state: a `HostingState`'s name.
         full_for: seconds for which there has been no room; 0 if there is some.
         max_workers: the most workers there may be.
+        limit: how many requests may be in flight now; `max_workers` unless that adapts.
         running: workers there are, ``ready + busy``.
         ready: workers that wait for a request.
         busy: workers that have one.
@@ -91,6 +92,7 @@ class Snapshot:
     full_for: float = 0.0
     # Gauges.
     max_workers: int = 0
+    limit: int = 0
     running: int = 0
     ready: int = 0
     busy: int = 0
@@ -126,7 +128,7 @@ class Snapshot:
 
 
 #: What a process holds only while it lives.
-HELD = ("max_workers", "running", "ready", "busy", "open", "lingering")
+HELD = ("max_workers", "limit", "running", "ready", "busy", "open", "lingering")
 #: What is added up, each by itself or key by key.
 SUMS = (
     *HELD,
@@ -162,6 +164,7 @@ def take(
         state=stats.state.name,
         full_for=0.0 if stats.full_since is None else monotonic() - stats.full_since,
         max_workers=pool.max_workers,
+        limit=stats.limit,
         running=pool.running,
         ready=pool.ready,
         busy=pool.busy,

@@ -14,8 +14,9 @@ from gpool.command.types import (
     SecondsType,
     SizeType,
 )
-from gpool.overflow import OVERFLOW_PAUSE, POLICIES
+from gpool.overflow import OVERFLOW_PAUSE
 from gpool.pool import MAX_IDLE_WORKER_DURATION
+from gpool.wsgi.adapting import POLICIES
 from gpool.wsgi.forwarded import BELIEVED
 from gpool.wsgi.framing import SMALL
 from gpool.wsgi.server import MAX_WORKERS
@@ -118,7 +119,8 @@ SERVER_GROUPS = [
                 "overflow",
                 click.Choice(POLICIES),
                 "reject",
-                "What happens to a request when all workers are busy: a 503, or a wait in a queue.",
+                "What happens to a request when all workers are busy: a 503, or a wait in a queue; "
+                "adaptive: how many of them are used at once is found out.",
             ),
             of_server(
                 "overflow_pause",
@@ -130,7 +132,20 @@ SERVER_GROUPS = [
                 "max_queue",
                 CountType(0),
                 SETTINGS.max_queue,
-                "How many requests may wait for a worker (overflow wait).",
+                "How many requests may wait for a worker (overflow wait, adaptive).",
+            ),
+            of_server(
+                "adaptive_delay",
+                SecondsType(optional=False),
+                SETTINGS.adaptive_delay,
+                "How long one may do so (overflow adaptive); a twentieth of it while there are "
+                "always some.",
+            ),
+            of_server(
+                "adaptive_min",
+                CountType(1),
+                SETTINGS.adaptive_min,
+                "The fewest requests in flight that they are limited to (overflow adaptive).",
             ),
         ],
     ),

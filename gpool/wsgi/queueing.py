@@ -16,6 +16,7 @@ from typing import Any
 
 from gpool.pool import WorkerPool
 from gpool.wsgi.application import Exchange
+from gpool.wsgi.framing import Application
 
 __all__ = ["RequestQueue"]
 
@@ -29,23 +30,45 @@ class RequestQueue:
         pool: whose workers they wait for.
         bound: how many may wait.
         run: called with a connection and its request when a worker is free.
+        give: called with a request that nobody is before; False if no worker is free.
     """
 
-    __slots__ = ("_bound", "_pool", "_run", "_waiting")
+    __slots__ = ("_bound", "_give", "_pool", "_run", "_waiting")
 
     def __init__(
-        self, pool: WorkerPool[Any], bound: int, run: Callable[[Any, Exchange], object]
+        self,
+        pool: WorkerPool[Any],
+        bound: int,
+        run: Callable[[Any, Exchange], object],
+        give: Callable[[Exchange], bool] | None = None,
     ) -> None:
+        self._give = give or pool.serve
         self._pool = pool
         self._bound = bound
         self._run = run
-        self._waiting: OrderedDict[Any, Exchange] = OrderedDict()
+        self._waiting: OrderedDict[Any, Any] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def __repr__(self) -> str:
         return f"<RequestQueue {len(self)}/{self._bound}>"
+
+    def serve(self, exchange: Exchange) -> bool:
+        """Run a request; False if there is no worker, or others wait."""
+        return not self._waiting and self._give(exchange)
+
+    def counted(self, application: Application) -> Application:
+        """Any side. The application, for a queue that wants to see its calls."""
+        return application
+
+    def share(self, other: "RequestQueue") -> None:
+        """Any side. From now on, count calls together with `other`; before the first."""
+
+    @property
+    def limit(self) -> int:
+        """Any side. How many requests may be in flight."""
+        return self._pool.max_workers
 
     def add(self, conn: Any, exchange: Exchange) -> bool:
         """Let the request of `conn` wait; False if there are too many."""
@@ -57,7 +80,8 @@ class RequestQueue:
 
     def drop(self, conn: Any) -> Exchange | None:
         """Let the request of `conn` wait no longer; returns it."""
-        return self._waiting.pop(conn, None)
+        exchange: Exchange | None = self._waiting.pop(conn, None)
+        return exchange
 
     def _available(self, _condition: object) -> None:
         # One at a time: each may take the worker that there is.

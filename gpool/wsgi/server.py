@@ -22,17 +22,17 @@ from gpool.certificates import File, chosen_context
 from gpool.config import choice, kind
 from gpool.connection import Connection, ConnState
 from gpool.limits import Refusal
-from gpool.overflow import OVERFLOW_PAUSE, Policy
+from gpool.overflow import OVERFLOW_PAUSE
 from gpool.pool import MAX_IDLE_WORKER_DURATION, WorkerPool
 from gpool.trusted import NOBODY, Trusted
 from gpool.version import __version__
 from gpool.wsgi.access import FORMATS, AccessLog, LogFormat, Observer, Observers
+from gpool.wsgi.adapting import POLICIES, RequestPolicy, queue_for
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.forwarded import BELIEVED, believing
 from gpool.wsgi.lobby import Lobby
 from gpool.wsgi.parking import TICK
-from gpool.wsgi.queueing import RequestQueue
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.settings import Settings, unknown
@@ -61,6 +61,8 @@ ANSWERS = {
         "The number of connections from your address exceeds max_conns_per_ip",
     ),
 }
+#: What those read whom `gpool.wsgi.adapting` refuses.
+OVERLOADED = (503, "The request cannot be served because the application is overloaded")
 
 
 def request_pool(
@@ -96,7 +98,8 @@ class WSGIServer(Admission):
         max_connections: the most open connections; None for no limit.
         max_conns_per_ip: the same from one address (IPv6: from one /64); who has more gets a 429.
         overflow: what happens to a request when all workers are busy: ``"reject"`` answers 503;
-            ``"wait"`` lets it wait, `max_queue` requests for `queue_timeout` seconds.
+            ``"wait"`` lets it wait, `max_queue` requests for `queue_timeout` seconds;
+            ``"adaptive"`` finds out how many in flight are worth it, see `gpool.adaptive`.
         overflow_pause: seconds that new connections wait in the kernel's backlog after such a
             refusal, for a free worker or for another server on the same listener.
         reuse_port: set SO_REUSEPORT, so that several processes can listen on the address.
@@ -118,9 +121,9 @@ class WSGIServer(Admission):
         proxy_allow_ips: those proxies; a peer that is not among them is served without a header.
         settings: times and sizes, see `gpool.wsgi.settings.Settings`: `header_timeout`,
             `keepalive_timeout`, `keepalive_min_timeout`, `body_timeout`, `write_timeout`,
-            `request_timeout`, `queue_timeout`, `max_queue`, `body_buffer`, `write_buffer`,
-            `cancel_on_disconnect`, `max_request_line`, `max_headers`, `max_header_size`,
-            `max_head_size`, `max_body_size`.
+            `request_timeout`, `queue_timeout`, `max_queue`, `adaptive_delay`, `adaptive_min`,
+            `body_buffer`, `write_buffer`, `cancel_on_disconnect`, `max_request_line`,
+            `max_headers`, `max_header_size`, `max_head_size`, `max_body_size`.
 
     Raises:
         TypeError: an argument has the wrong type, or is not known here.
@@ -138,7 +141,7 @@ class WSGIServer(Admission):
         max_idle_worker_duration: float = MAX_IDLE_WORKER_DURATION,
         max_connections: int | None = None,
         max_conns_per_ip: int | None = None,
-        overflow: Policy = "reject",
+        overflow: RequestPolicy = "reject",
         overflow_pause: float = OVERFLOW_PAUSE,
         reuse_port: bool = False,
         defer_accept: bool = False,
@@ -166,7 +169,7 @@ class WSGIServer(Admission):
         kind("proxy_protocol", proxy_protocol, bool, "True or False")
         proxies = Trusted(proxy_allow_ips, "proxy_allow_ips")
         self._base_environ = dict(environ or {})
-        self._policy = overflow
+        self._policy = choice("overflow", overflow, POLICIES)
         self._ssl_context = chosen_context(ssl_context, certfile, keyfile)
         # What runs.
         self._early = EARLY if defer_accept else 0  # how often the first request was here, of late
@@ -181,22 +184,25 @@ class WSGIServer(Admission):
             max_idle_worker_duration=max_idle_worker_duration,
             max_connections=max_connections,
             max_conns_per_ip=max_conns_per_ip,
-            overflow=overflow,
+            overflow="reject" if overflow == "reject" else "wait",
             overflow_pause=overflow_pause,
             reuse_port=reuse_port,
             defer_accept=defer_accept,
             on_state=None,
         )
-        self._queue = RequestQueue(self.pool, self._settings.max_queue, HTTPConnection.run)
         serves_requests = self.pool.runs(Exchange.run)
         self._give = self.pool.serve if serves_requests else self._give_to_shared_pool
+        loop = get_hub().loop
+        self._queue = queue_for(
+            overflow, self.pool, self._settings, HTTPConnection.run, self._give, loop=loop
+        )
         self.site = Site(
-            application,
+            self._queue.counted(application),
             self._settings,
-            loop=get_hub().loop,
+            loop=loop,
             software=SOFTWARE,
             lingering=self._lingering,
-            serve=self._give if overflow == "reject" else self._give_in_turn,
+            serve=self._give if overflow == "reject" else self._queue.serve,
             give=self._give,
             no_worker=self._no_worker,
             closed=self._closed,
@@ -283,6 +289,17 @@ class WSGIServer(Admission):
         """Any side. Whether a connection, and a request on it, would be served."""
         return not (self._limits.full() or (self._policy == "reject" and self.pool.full()))
 
+    @property
+    def limit(self) -> int:
+        """Any side. How many requests may be in flight now."""
+        return self._queue.limit
+
+    def share_limits(self, other: Admission) -> None:
+        """Any side. See `Admission`; that of requests too."""
+        super().share_limits(other)
+        assert isinstance(other, WSGIServer)
+        self._queue.share(other._queue)  # noqa: SLF001  # of the same kind
+
     def lingered(self, conn: Connection) -> None:
         """Hub side. The socket of a connection that lingered is closed."""
         if conn in self._connections:
@@ -322,19 +339,17 @@ class WSGIServer(Admission):
     def _give_to_shared_pool(self, exchange: Exchange) -> bool:
         return self.pool.serve((Exchange.run, (exchange,), {}))
 
-    def _give_in_turn(self, exchange: Exchange) -> bool:
-        return not self._queue and self._give(exchange)
-
     def _no_worker(self, conn: HTTPConnection, exchange: Exchange | None) -> None:
         if exchange is None:  # it has waited for too long
             exchange = self._queue.drop(conn)
-        elif self._policy == "wait" and self._queue.add(conn, exchange):
+        elif self._policy != "reject" and self._queue.add(conn, exchange):
             conn.move(ConnState.QUEUED)
             self.site.deadlines.set(conn, self._settings.queue_timeout)
             return
         self.count_refusal(conn, Refusal.FULL)
         environ = exchange.take_environ() if exchange is not None else None
-        conn.refuse(*ANSWERS[Refusal.FULL], RETRY_AFTER, environ=environ)
+        answer = OVERLOADED if self._policy == "adaptive" else ANSWERS[Refusal.FULL]
+        conn.refuse(*answer, RETRY_AFTER, environ=environ)
 
     # ------------------------------------------------------------------ start and stop
 

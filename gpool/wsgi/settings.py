@@ -5,13 +5,14 @@ from difflib import get_close_matches
 from math import inf
 from typing import Any
 
+from gpool.adaptive import LEAST
 from gpool.config import at_least, kind, seconds
 from gpool.wsgi.framing import SMALL, Limits
 
 __all__ = ["Settings", "unknown"]
 
 #: The smallest value of a limit where that is not `SMALL`.
-SMALLEST = {"max_headers": 1, "max_body_size": 0}
+SMALLEST = {"max_headers": 1, "max_body_size": 0, "adaptive_min": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Settings:
         request_timeout: seconds that the application has for one request.
         queue_timeout: seconds that a request waits for a worker.
         max_queue: how many requests may do so.
+        adaptive_delay: seconds that one may do so with ``overflow="adaptive"``; a twentieth of it
+            while there are always some.
+        adaptive_min: the fewest requests in flight that it limits them to.
         body_buffer: bytes of a body up to which it is read before a worker is taken.
         write_buffer: bytes of a finished response that may be sent after its worker is free.
         cancel_on_disconnect: whether the application is interrupted when its client goes.
@@ -43,6 +47,8 @@ class Settings:
     request_timeout: float = inf
     queue_timeout: float = 10.0
     max_queue: int = 1_024
+    adaptive_delay: float = 0.1  # CoDel's interval, and Facebook's for requests
+    adaptive_min: int = LEAST
     body_buffer: int = 65_536
     write_buffer: int = 1 << 20
     cancel_on_disconnect: bool = False
@@ -69,10 +75,12 @@ class Settings:
             if one.name.endswith("_timeout"):
                 zero = one.name == "keepalive_min_timeout"
                 checked[one.name] = inf if value is None else seconds(one.name, value, zero=zero)
+            elif one.name == "adaptive_delay":
+                checked[one.name] = seconds(one.name, value)
             elif one.name == "cancel_on_disconnect":
                 checked[one.name] = kind(one.name, value, bool, "True or False")
             else:
-                checked[one.name] = at_least(one.name, value, 0)
+                checked[one.name] = at_least(one.name, value, SMALLEST.get(one.name, 0))
         return cls(**checked, limits=Limits(**limits))
 
 

@@ -14,6 +14,7 @@ FULL = snapshot(
     ready=2,
     busy=3,
     max_workers=9,
+    limit=6,
     open=7,
     full_for=1.5,
     connections={"idle": 4, "hijacked": 3},
@@ -59,6 +60,7 @@ def test_both_formats_have_all_figures(accept, parse, kind):
     assert values["gpool_workers", ("state", "ready")] == 2
     assert values["gpool_workers", ("state", "busy")] == 3
     assert values["gpool_max_workers",] == 9
+    assert values["gpool_limit",] == 6
     assert values["gpool_open_connections",] == 7
     assert values["gpool_connections", ("state", "hijacked")] == 3
     assert values["gpool_connections", ("state", "reading")] == 0

@@ -31,6 +31,7 @@ ALL = snapshot(
     pids=(3, 4),
     full_for=1.5,
     max_workers=9,
+    limit=8,
     running=3,
     ready=1,
     busy=2,
@@ -99,8 +100,11 @@ def test_merging_one_changes_nothing():
 
 
 def test_merged_adds_up_what_is_counted_and_what_is_held():
-    both = merged([ALL, snapshot(pids=(2,), max_workers=1, busy=1, sent=5, requests={"2xx": 1})])
+    both = merged(
+        [ALL, snapshot(pids=(2,), max_workers=1, limit=1, busy=1, sent=5, requests={"2xx": 1})]
+    )
     assert both.pids == (2, 3, 4)
+    assert both.limit == 9
     assert (both.max_workers, both.busy, both.sent) == (10, 3, 1_005)
     assert both.requests["2xx"] == 16
     assert both.connections["idle"] == 4
@@ -180,6 +184,7 @@ def test_a_snapshot_has_the_figures_of_the_servers():
         hosting.stop(1)
     assert (taken.state, taken.pids, taken.started, taken.title) == ("SERVING", (5,), 3.0, "x")
     assert (taken.running, taken.ready, taken.busy, taken.max_workers) == (1, 0, 1, 1)
+    assert taken.limit == 1
     assert (taken.connections["idle"], taken.connections["active"]) == (1, 1)
     assert (taken.accepted, taken.refused["full"]) == (3, 1)
     assert taken.requests | {"4xx": 1, "5xx": 1} == taken.requests

@@ -85,6 +85,8 @@ ON_THE_SERVER = {
             "request_timeout",
             "queue_timeout",
             "max_queue",
+            "adaptive_delay",
+            "adaptive_min",
             "body_buffer",
             "write_buffer",
             "cancel_on_disconnect",

@@ -10,7 +10,7 @@ from gpool.wsgi.settings import INSTEAD, Settings, unknown
 
 ZERO_TOO = "keepalive_min_timeout"
 TIMES = [one.name for one in fields(Settings) if one.name.endswith("_timeout")]
-COUNTS = ["max_queue", "body_buffer", "write_buffer"]
+COUNTS = ["max_queue", "body_buffer", "write_buffer", "adaptive_min"]
 SIZES = ["max_request_line", "max_header_size", "max_head_size"]
 
 
@@ -52,6 +52,13 @@ def test_a_time_out_of_range_is_named(name, value):
         Settings.checked({name: value})
 
 
+@pytest.mark.parametrize("value", [0, -1, -inf, nan])
+def test_the_adaptive_delay_is_more_than_nothing(value):
+    assert Settings.checked({"adaptive_delay": 2}).adaptive_delay == 2.0
+    with pytest.raises(ValueError, match="adaptive_delay must be more than 0 seconds, not"):
+        Settings.checked({"adaptive_delay": value})
+
+
 @pytest.mark.parametrize("name", TIMES)
 @pytest.mark.parametrize("value", ["5", True, [], object()])
 def test_a_time_that_is_no_number_is_named(name, value):
@@ -62,7 +69,7 @@ def test_a_time_that_is_no_number_is_named(name, value):
 @pytest.mark.parametrize(
     ("name", "smallest"),
     [
-        *((name, 0) for name in COUNTS),
+        *((name, int(name == "adaptive_min")) for name in COUNTS),
         *((name, SMALL) for name in SIZES),
         ("max_headers", 1),
         ("max_body_size", 0),

@@ -142,7 +142,7 @@ OUT_OF_RANGE = [
     ("max_idle_worker_duration", 0, "max_idle_worker_duration must be more than 0 seconds, not 0"),
     ("max_connections", 0, "max_connections must be at least 1, not 0"),
     ("max_conns_per_ip", -1, "max_conns_per_ip must be at least 1, not -1"),
-    ("overflow", "queue", "overflow must be one of 'reject', 'wait', not 'queue'"),
+    ("overflow", "queue", "overflow must be one of 'reject', 'wait', 'adaptive', not 'queue'"),
     ("overflow_pause", -1, "overflow_pause must be 0 or more seconds, not -1"),
     ("log_format", "apache", "log_format must be one of 'combined', 'json', not 'apache'"),
     ("max_queue", -1, "max_queue must be at least 0, not -1"),
