@@ -100,9 +100,7 @@ class Admission(AcceptLoop):
         self._hijacks = Hijacks(get_hub().loop, self.close_connection)
         self._lingering = Lingering(get_hub(), self.lingered)
         self._waited = Waited(get_hub())
-        self._all_closed = Condition(
-            self._waited, lambda: not (self._connections or self._lingering)
-        )
+        self._all_closed = Condition(self._waited, self.is_empty)
         self._drained_at = 0.0  # monotonic seconds at which a drain is over
         # What has been done.
         self._errors = 0
@@ -169,6 +167,10 @@ class Admission(AcceptLoop):
     def kill(self, conn: Connection) -> None:
         """Hub side. A drain is over: end `conn`, whatever it does."""
         raise NotImplementedError
+
+    def is_empty(self) -> bool:
+        """Any side. Whether there are no connections."""
+        return not (self._connections or self._lingering)
 
     # ------------------------------------------------------------------ several servers
 

@@ -59,6 +59,8 @@ LADDER = [
     "wsgi.upgrade",
     "wsgi.intake",
     "wsgi.connection",
+    "wsgi.parked",
+    "wsgi.keeping",
     "wsgi.tls_environ",
     "wsgi.tls",
     "wsgi.queueing",

@@ -275,7 +275,7 @@ class HTTPConnection(Intake):
                     deadlines = self.site.deadlines
                     self.deadline = deadlines.usual
                     if not 0 < self.slot <= deadlines.usual_slot:
-                        deadlines.set(self, self.site.settings.keepalive_timeout)
+                        deadlines.set_usual(self)
                     return
                 data = memoryview(data)[sent:]
         self._request_deadline = inf
@@ -316,7 +316,7 @@ class HTTPConnection(Intake):
 
     def _idle(self) -> None:
         # Any side. Wait for the next request.
-        self.site.deadlines.set(self, self.site.settings.keepalive_timeout)
+        self.site.deadlines.set_usual(self)
         if self.peer is OPEN:
             self._watch(READ)
         if self.buffer and self.site.pumping is not self:

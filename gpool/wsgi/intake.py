@@ -25,11 +25,11 @@ from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.scanning import is_printable
 from gpool.wsgi.site import Site
 from gpool.wsgi.upgrade import UpgradeSocket
-from gpool.wsgi.wire import CHUNK, KEEP, Verdict, Wire
+from gpool.wsgi.wire import CHUNK, KEEP, OPEN, Verdict, Wire
 
 __all__ = ["Intake"]
 
-READING, ACTIVE = ConnState.READING, ConnState.ACTIVE
+READING, ACTIVE, IDLE = ConnState.READING, ConnState.ACTIVE, ConnState.IDLE
 V4_MAPPED = "::ffff:"  # RFC 4291 section 2.5.5.2
 
 
@@ -62,7 +62,30 @@ class Intake(Wire):
         """Any side. A response is over, as far as it was given: go on, or close."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ Hub side
+    # ------------------------------------------------------------------ Hub side: parking
+
+    def at_rest(self) -> bool:
+        """Hub side. Whether there is nothing to it but an open socket and a deadline."""
+        return (
+            self.state is IDLE
+            and self.peer is OPEN
+            and not self.buffer
+            and not self._out
+            and self.body is None  # of which the rest may come still
+            and self.worker is None
+            and self._waiter is None
+            and self.facts is None  # nothing would say them again
+        )
+
+    def leave(self) -> None:
+        """Hub side. Give the socket up, open as it is; who calls this has its descriptor."""
+        self._unwatch()
+        self.site.deadlines.drop(self)
+        self.enter_closed()
+        self._socket.detach()
+        self._socket = None
+
+    # ------------------------------------------------------------------ Hub side: requests
 
     def next_request(self) -> Exchange | None:
         """Hub side. Take a request out of the buffer; None if there is none, or a bad one."""

@@ -7,10 +7,12 @@ of seconds, and is moved only when its old place comes up, or when the new deadl
 Guarantees: a deadline is met within two ticks after it is due, never before (a `usual` one, which
 is set by the clock of the last sweep, may be early by the time for which the Hub was blocked);
 setting and dropping one costs the same however many there are; a connection that is dropped is not
-kept alive. Who is due must have been so at the sweep before, so that the loop has had a turn since
+kept alive; one that has been set for the usual time is looked at in between, if somebody wants to.
+Who is due must have been so at the sweep before, so that the loop has had a turn since
 to read what came in time: that the Hub was blocked is no client's fault.
 
-What it means that a deadline is over, is left to the connection: `Timed.expired`.
+What it means that a deadline is over, is left to the connection: `Timed.expired`; what is to be
+seen before, to whoever looks (`look_early`).
 """
 
 import logging
@@ -24,6 +26,7 @@ __all__ = ["Deadlines", "Timed"]
 logger = logging.getLogger("gpool.wsgi")
 
 TICK = 0.25  # seconds between two sweeps; one of nothing costs 1 us
+FOREVER = 1e9  # seconds, 31 years: for the usual time, so that it can be subtracted again
 
 
 class Timed(Protocol):
@@ -54,26 +57,33 @@ class Deadlines:
         usual: the deadline of what is set for the usual time now.
         usual_slot: its place on the wheel. What has an earlier one needs only its `deadline` set,
             to `usual`: that is the hot path, and it is written out where it is.
+        usual_time: seconds; a very long time if there is no usual one.
     """
 
     __slots__ = (
         "_clock",
+        "_look",
+        "_look_after",
         "_swept",
         "_tick",
-        "_usual_time",
         "_wheel",
         "now",
         "usual",
         "usual_slot",
+        "usual_time",
     )
 
     def __init__(
         self, usual: float = inf, tick: float = TICK, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._usual_time = usual
+        self.usual_time = min(usual, FOREVER)
+        self._look: Callable[[Any], float] | None = None
+        self._look_after = self.usual_time
         self._tick = tick
         self._clock = clock
-        self._wheel: dict[int, set[Any]] = {}
+        # In dicts, for their order: what was made first is looked at first, and given up first, so
+        # that memory is freed as it was taken, in one piece.
+        self._wheel: dict[int, dict[Any, None]] = {}
         self._swept = self._slot(clock()) - 1  # the last slot that needs no second look
         self.now = self.usual = 0.0
         self.usual_slot = 0
@@ -81,8 +91,32 @@ class Deadlines:
 
     def _read_clock(self) -> None:
         self.now = self._clock()
-        self.usual = self.now + self._usual_time
-        self.usual_slot = 0 if self.usual == inf else self._slot(self.usual)
+        self.usual = self.now + self.usual_time
+        self.usual_slot = self._slot(self.now + self._look_after)
+
+    def look_early(self, look: Callable[[Any], float] | None, after: float = FOREVER) -> None:
+        """Any side. Have `look` called with what is set from now on, before its deadline.
+
+        Args:
+            look: called by `sweep`; returns when to look again, at the deadline at the latest, or
+                infinity if it has taken the other away. None for nobody.
+            after: seconds after which it is called with what has the usual time.
+        """
+        self._look = look
+        self._look_after = min(after, self.usual_time)
+        self._read_clock()
+
+    def look_at_first(self) -> None:
+        """Hub side. Look now at one of those that would be looked at next."""
+        last = self._slot(self._clock() + self._look_after)
+        for slot in range(self._swept + 1, last + 1):
+            members = self._wheel.get(slot)
+            if members:
+                timed, _ = members.popitem()
+                if not members:
+                    del self._wheel[slot]
+                self._look_at(timed, -inf)
+                return
 
     def __len__(self) -> int:
         return sum(map(len, self._wheel.values()))
@@ -100,19 +134,25 @@ class Deadlines:
         if deadline != inf:
             self._put(timed, deadline)
 
-    def _put(self, timed: Timed, deadline: float) -> None:
-        slot = max(self._slot(deadline), self._swept + 1)
+    def set_usual(self, timed: Timed) -> None:
+        """Any side. The same, for the usual time."""
+        now = self._clock()
+        timed.deadline = now + self.usual_time
+        self._put(timed, now + self._look_after)
+
+    def _put(self, timed: Timed, when: float) -> None:
+        slot = max(self._slot(when), self._swept + 1)
         if not timed.slot or slot < timed.slot:
             self.drop(timed)
             timed.slot = slot
-            self._wheel.setdefault(slot, set()).add(timed)
+            self._wheel.setdefault(slot, {})[timed] = None
 
     def drop(self, timed: Timed) -> None:
         """Any side. Forget `timed`."""
         if timed.slot:
             members = self._wheel.get(timed.slot)
             if members is not None:
-                members.discard(timed)
+                members.pop(timed, None)
                 if not members:
                     del self._wheel[timed.slot]
             timed.slot = 0
@@ -132,8 +172,9 @@ class Deadlines:
     def _look_at(self, timed: Any, before: float) -> None:
         timed.slot = 0
         if timed.deadline >= before:
-            if timed.deadline != inf:
-                self._put(timed, timed.deadline)
+            again = timed.deadline if self._look is None else self._look(timed)
+            if again != inf:
+                self._put(timed, again)
             return
         try:
             timed.expired()

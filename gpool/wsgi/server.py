@@ -31,7 +31,9 @@ from gpool.wsgi.adapting import POLICIES, RequestPolicy, queue_for
 from gpool.wsgi.application import Exchange
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.forwarded import BELIEVED, believing
+from gpool.wsgi.keeping import Keeper
 from gpool.wsgi.lobby import Lobby
+from gpool.wsgi.parked import CROWD
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import body_of, canned
@@ -80,7 +82,7 @@ def request_pool(
     )
 
 
-class WSGIServer(Admission):
+class WSGIServer(Keeper):
     """A server for WSGI applications: gevent's `gevent.pywsgi.WSGIServer`, on the worker pool.
 
     The arguments that pywsgi has too have its names and places, so that moving over is the import
@@ -196,7 +198,7 @@ class WSGIServer(Admission):
         self._queue = queue_for(
             overflow, self.pool, self._settings, HTTPConnection.run, self._give, loop=loop
         )
-        self.site = Site(
+        site = Site(
             self._queue.counted(application),
             self._settings,
             loop=loop,
@@ -208,8 +210,9 @@ class WSGIServer(Admission):
             closed=self._closed,
             hijacked=self._hijacked,
         )
+        self.furnish(site)
         self._lobby = Lobby(
-            self.site,
+            site,
             proxies if proxy_protocol else NOBODY,
             super().do_handle,
             limits=lambda: self._limits,
@@ -264,6 +267,11 @@ class WSGIServer(Admission):
             return TLSConnection(socket, address, self.site, self._ssl_context)
         return HTTPConnection(socket, address, self.site)
 
+    def is_plain(self) -> bool:
+        """Any side. See `Keeper`; the address that a proxy has said is not the peer's."""
+        usual = type(self).connected is WSGIServer.connected
+        return usual and self._ssl_context is None and not self._behind_proxies
+
     def begin(self, conn: Connection) -> bool:
         """Hub side. See `Admission`."""
         assert isinstance(conn, HTTPConnection)
@@ -274,6 +282,8 @@ class WSGIServer(Admission):
         if at_once and not self._defer_accept:
             came = conn.state is not NEW
             self._early = min(self._early + 1, EARLY) if came else max(self._early - 1, 0)
+        if len(self._connections) > CROWD:
+            self._parked.make_room()
         return True
 
     def refusal(self, reason: Refusal) -> bytes:
@@ -372,6 +382,7 @@ class WSGIServer(Admission):
         )
         site.read_with(Heads(self._settings.limits, environ))
         site.dates.tick()
+        self.keep(self._kind)
         if self._ticking is None:
             self._ticking = self.loop.timer(TICK, TICK, ref=False)
             self._ticking.start(site.tick)

@@ -4,7 +4,7 @@ from gpool.wsgi.response cimport Dates
 
 cdef class Site:
     cdef public object access, application, closed, fresh_context, give, hijacked, lingering
-    cdef public object loop, no_worker, pumping, serve, settings
+    cdef public object loop, no_worker, parked, pumping, serve, settings
     cdef public dict blocks, whole
     cdef public Dates dates
     cdef public Heads heads

@@ -1,7 +1,7 @@
 """What all connections of one WSGI server share, and nothing of their own."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from gpool.lingering import Lingering
 from gpool.wsgi.access import Observer
@@ -12,6 +12,13 @@ from gpool.wsgi.response import BLOCKS, Dates
 from gpool.wsgi.settings import Settings
 
 __all__ = ["Application", "Site"]
+
+
+class Swept(Protocol):
+    """What has deadlines of its own."""
+
+    def sweep(self, before: float) -> None:
+        """Hub side. A tick has passed: find those that were due `before`."""
 
 
 class Site:
@@ -29,6 +36,7 @@ class Site:
         deadlines: of connections.
         lingering: the connections whose last answer is sent.
         loop: gevent's.
+        parked: the connections that take no part in all this for now (`gpool.wsgi.parked`).
         serve: called in the Hub with an exchange that is to be run; False if no worker is free, or
             others wait for one.
         give: the same for one that has waited.
@@ -60,6 +68,7 @@ class Site:
         "lingering",
         "loop",
         "no_worker",
+        "parked",
         "pumping",
         "request_timeout",
         "sendfile",
@@ -98,6 +107,7 @@ class Site:
         self.read_with(Heads(settings.limits, {}))
         self.fresh_context: Callable[[], Any] | None = None
         self.access: Observer | None = None
+        self.parked: Swept | None = None
         self.keep_alive = True
         self.errors = 0
         self.sendfile = True
@@ -111,6 +121,8 @@ class Site:
     def tick(self) -> None:
         """Hub side. A `gpool.wsgi.parking.TICK` has passed."""
         self.dates.tick()
+        if self.parked is not None:
+            self.parked.sweep(self.deadlines.now)
         self.deadlines.sweep()
         if self.access is not None:
             self.access.flush()

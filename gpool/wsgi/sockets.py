@@ -9,9 +9,10 @@ buffer of 64 KiB that is shrunk to what has come): 0.6 us less for a request (do
 import _socket
 from typing import Any, TypeAlias
 
-__all__ = ["Kind", "accept", "accepted"]
+__all__ = ["Accepted", "Kind", "accept", "accepted"]
 
 Kind: TypeAlias = tuple[int, int, int]  # family, type, protocol
+Accepted: Any = _socket.socket  # what `accept` and `accepted` make
 
 
 def accept(listener: Any, kind: Kind) -> tuple[Any, Any] | None:

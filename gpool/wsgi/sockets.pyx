@@ -46,7 +46,7 @@ cdef extern from *:
     ssize_t c_send "send" (int, const void *, size_t, int)
     int c_close "close" (int)
 
-__all__ = ["Kind", "accept", "accepted"]
+__all__ = ["Accepted", "Kind", "accept", "accepted"]
 
 Kind = tuple[int, int, int]
 
@@ -180,6 +180,9 @@ cdef class NonBlockingSocket:
             return getattr(sock, name)(*args)
         finally:
             sock.detach()
+
+
+Accepted = NonBlockingSocket
 
 
 def accept(listener, tuple kind):
