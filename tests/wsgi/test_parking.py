@@ -135,8 +135,21 @@ def test_the_usual_time_may_be_set_as_connections_do_it(phase, set_at, before):
     assert len(timed.expirations) == 1 and len(deadlines) == 0
 
 
-def test_without_a_usual_time_the_short_way_is_the_long_one():
-    assert Wheel(inf).deadlines.usual_slot == 0 and Wheel(inf).deadlines.usual == inf
+def test_without_a_usual_time_it_is_never_over():
+    wheel, timed = Wheel(inf), Timed()
+    wheel.deadlines.set_usual(timed)
+    assert timed.deadline == wheel.clock.now + wheel.deadlines.usual_time
+    wheel.advance(10_000)
+    assert not timed.expirations and len(wheel.deadlines) == 1
+
+
+@pytest.mark.parametrize("set_at", [0.0, 0.3, 0.9])
+def test_the_usual_time_may_be_set_in_words(wheel, set_at):
+    wheel, timed = Wheel(4.5), Timed()
+    wheel.advance(set_at)
+    wheel.deadlines.set_usual(timed)
+    due = wheel.clock.now + 4.5
+    assert due <= wheel.until(lambda: timed.expirations) <= due + 2 * TICK + ROUNDING
 
 
 def test_what_is_set_again_and_again_expires_when_that_ends(wheel):
@@ -204,6 +217,95 @@ def test_what_has_expired_is_not_kept_alive(wheel):
     wheel.advance(100)
     del timed
     assert gone() is None
+
+
+# ---------------------------------------------------------------------- a look in between
+
+
+class Looker:
+    """Looks, and does as it is told."""
+
+    def __init__(self, wheel, again=None):
+        self.wheel = wheel
+        self.again = again or (lambda timed: timed.deadline)
+        self.seen = []
+
+    def __call__(self, timed):
+        self.seen.append((timed, self.wheel.clock.now))
+        return self.again(timed)
+
+
+def test_who_has_the_usual_time_is_looked_at_before_it_is_over():
+    wheel, timed = Wheel(20), Timed()
+    look = Looker(wheel)
+    wheel.deadlines.look_early(look, 5)
+    begun = wheel.clock.now
+    wheel.deadlines.set_usual(timed)
+    wheel.until(lambda: look.seen)
+    assert begun + 5 <= look.seen[0][1] <= begun + 5 + 2 * TICK
+    assert begun + 20 <= wheel.until(lambda: timed.expirations) <= begun + 20 + 2 * TICK
+    assert look.seen == [(timed, look.seen[0][1])]
+
+
+def test_a_look_may_be_repeated_and_may_take_the_other_away():
+    wheel, timed = Wheel(20), Timed()
+    look = Looker(wheel, lambda _: wheel.clock.now + 3 if len(look.seen) < 3 else inf)
+    wheel.deadlines.look_early(look, 5)
+    wheel.deadlines.set_usual(timed)
+    wheel.advance(100)
+    times = [when for _, when in look.seen]
+    assert len(times) == 3 and not timed.expirations and len(wheel.deadlines) == 0
+    assert all(3 <= later - before <= 3 + 2 * TICK for before, later in zip(times, times[1:]))
+
+
+def test_who_has_another_time_is_not_looked_at_before():
+    wheel, timed = Wheel(20), Timed()
+    look = Looker(wheel)
+    wheel.deadlines.look_early(look, 5)
+    wheel.deadlines.set(timed, 8)
+    wheel.advance(7)
+    assert not look.seen and not timed.expirations
+
+
+def test_the_hot_path_does_not_put_a_look_off():
+    """A deadline is moved by an assignment; the look finds that out."""
+    wheel, timed = Wheel(20), Timed()
+    look = Looker(wheel)
+    wheel.deadlines.look_early(look, 5)
+    wheel.deadlines.set_usual(timed)
+    wheel.advance(4)
+    assert 0 < timed.slot <= wheel.deadlines.usual_slot
+    timed.deadline = wheel.deadlines.usual
+    wheel.advance(3)
+    assert len(look.seen) == 1
+
+
+def test_one_that_is_next_can_be_looked_at_now():
+    wheel = Wheel(20)
+    look = Looker(wheel, lambda _: inf)
+    wheel.deadlines.look_early(look, 5)
+    wheel.deadlines.look_at_first()
+    first, second, other = Timed(), Timed(), Timed()
+    wheel.deadlines.set(other, 15)
+    wheel.deadlines.set_usual(first)
+    wheel.advance(2)
+    wheel.deadlines.set_usual(second)
+    for _ in range(3):
+        wheel.deadlines.look_at_first()
+    assert [timed for timed, _ in look.seen] == [first, second]
+    assert len(wheel.deadlines) == 1
+
+
+def test_who_is_looked_at_now_does_not_expire_by_it():
+    """It may be due: that is for the sweep to see, when the loop has had a turn."""
+    wheel, timed = Wheel(4), Timed()
+    look = Looker(wheel)
+    wheel.deadlines.look_early(look, 2)
+    wheel.deadlines.set_usual(timed)
+    wheel.clock.advance(100)
+    wheel.deadlines.look_at_first()
+    assert not timed.expirations and len(look.seen) == 1
+    wheel.until(lambda: timed.expirations, most=200)
 
 
 # ---------------------------------------------------------------------- in expired()
