@@ -6,6 +6,7 @@ import random
 import sys
 import weakref
 from collections import Counter
+from itertools import pairwise
 from math import inf
 
 import gevent
@@ -212,7 +213,7 @@ def test_no_more_than_some_are_parked_in_a_tick(serve, visit, monkeypatch):
         server.clock.advance(TICK)
         in_hub(server.site.tick)
         counts.append(parked(server))
-    steps = [after - before for before, after in zip(counts, counts[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(counts)]
     assert max(steps) == 3 and sum(steps) == 20
     assert MOST > 3
 
@@ -342,7 +343,7 @@ def test_a_descriptor_that_was_closed_behind_our_back_gives_its_slot_back(park, 
 
 
 def test_a_descriptor_that_is_used_again_gets_no_event_of_the_one_before(park, site, no_hub_errors):
-    """Both have sent something; what the first one asks for ends the second, and takes its place."""
+    """Both have sent something; what the first one asks for ends the other and takes its place."""
     server, clients = park(2)
     ours, theirs = socket.socketpair()
     theirs.send(b"not for the server")
