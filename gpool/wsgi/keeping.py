@@ -82,5 +82,5 @@ class Keeper(Admission):
         self.loop.run_callback(self._parked.drain)
 
     def _close_all(self) -> None:
-        self.loop.run_callback(self._parked.close_all)
+        self._parked.close_all()  # now, or their drain would make connections that nobody kills
         super()._close_all()

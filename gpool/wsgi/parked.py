@@ -285,7 +285,7 @@ class ParkingLot:
             self._site.loop.run_callback(self.drain)
 
     def close_all(self) -> None:
-        """Hub side. Close everyone, whatever has come."""
+        """Any side. Close everyone, whatever has come."""
         for descriptor in self._some(self._count):
             conn = self._unpark(descriptor)
             if conn.state is IDLE:

@@ -77,6 +77,13 @@ def test_a_parked_connection_is_forgotten(serve, visit):
     assert client.ask("/again").body == b"/again"
 
 
+def test_who_is_parked_keeps_the_loop_going_as_a_connection_does(park):
+    server, [client] = park()
+    assert server._parked._watcher.ref
+    client.ask()
+    assert not server._parked._watcher.ref
+
+
 def test_who_comes_back_goes_on(park, site):
     server, [client] = park()
     for _ in range(3):
@@ -219,9 +226,8 @@ def test_no_more_than_some_are_parked_in_a_tick(serve, visit, monkeypatch):
 
 
 def test_who_comes_to_a_crowd_takes_the_place_of_one_that_is_idle(serve, visit, monkeypatch):
-    if server_module.__file__.endswith(".py"):
-        monkeypatch.setattr(server_module, "CROWD", 5)
-    crowd = server_module.CROWD
+    crowd = 5
+    monkeypatch.setattr(server_module, "CROWD", crowd)
     server = serve()
     clients = []
     for _ in range(crowd + 20):
@@ -234,11 +240,13 @@ def test_who_comes_to_a_crowd_takes_the_place_of_one_that_is_idle(serve, visit, 
 
 
 def test_in_a_crowd_nobody_is_parked_who_is_not_idle(serve, site, visit, monkeypatch):
-    if server_module.__file__.endswith(".py"):
-        monkeypatch.setattr(server_module, "CROWD", 0)
-    server = serve()
-    busy = [visit(server).send(request("/hold")) for _ in range(server_module.CROWD + 5)]
+    monkeypatch.setattr(server_module, "CROWD", 0)
+    server = serve(header_timeout=1)  # so that these are the next to be looked at
+    busy = [visit(server).send(request("/hold")) for _ in range(5)]
     until(lambda: server.pool.stats().busy == len(busy))
+    for _ in range(5):
+        visit(server)
+    until(lambda: server.stats().open == len(busy) + 5)
     assert parked(server) == 0
     site.gate.set()
     assert all(client.answer().status == 200 for client in busy)
@@ -395,11 +403,24 @@ def test_who_was_there_lately_may_still_send_a_request(park):
     server, clients = park(2, keepalive_min_timeout=PARK_AFTER + 10)
     stopping = gevent.spawn(server.stop, 60)
     settle()
-    assert server.stats().open == 2
+    lapse(server, 5)
+    assert server.stats().open == 2 and parked(server) == 0
     assert clients[0].ask("/last").body == b"/last"
     clients[0].close()
     lapse(server, 10)
     assert clients[1].rest() == b""
+    stopping.get()
+
+
+def test_nobody_is_parked_who_stays_for_a_while_during_a_drain(serve, visit):
+    server = serve(keepalive_min_timeout=PARK_AFTER + 10)
+    client = visit(server)
+    client.ask()
+    stopping = gevent.spawn(server.stop, 60)
+    settle()
+    lapse(server, PARK_AFTER + 1)
+    assert parked(server) == 0 and server.stats().open == 1
+    client.close()
     stopping.get()
 
 
@@ -409,11 +430,14 @@ def test_more_than_a_turn_has_are_drained(park):
     assert all(client.rest() == b"" for client in clients)
 
 
-def test_a_drain_without_time_closes_them_too(park, site):
-    server, _ = park(TURN + 20)
+@pytest.mark.parametrize("lately", [0, PARK_AFTER + 10])
+def test_a_drain_without_time_closes_them_too(park, site, lately, logged, monkeypatch):
+    monkeypatch.setattr(parked_module, "TURN", 1)
+    server, _ = park(200, keepalive_min_timeout=lately)
     server.stop(0)
+    assert not logged()  # that some go on although they were killed
     assert (server.stats().open, parked(server)) == (0, 0)
-    assert len(site.calls) == TURN + 20
+    assert len(site.calls) == 200
 
 
 def test_nobody_is_parked_during_a_drain_and_all_are_again_after_a_restart(park, visit, site):
