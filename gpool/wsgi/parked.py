@@ -53,10 +53,10 @@ try:
 except AttributeError:  # not Linux
     EPOLL = None
 EPOLLIN = 1  # sys/epoll.h
-#: Seconds. Parking and waking cost 20 us together, so 10 000 clients that come back just then,
-#: which is the worst that they can do, take 4 % of a CPU.
+#: Seconds. Parking and waking cost 30 us together, so 10 000 clients that come back just then,
+#: which is the worst that they can do, take 6 % of a CPU.
 PARK_AFTER = 5.0
-MOST = 500  # are parked in a tick, which takes 3 ms; the others have their turn in the next ones
+MOST = 500  # are parked in a tick, which takes 4 ms; the others have their turn in the next ones
 CROWD = 128  # connections that are not parked, above which a new one takes the place of an idle one
 LOOKS = 2  # at connections, that one may be found
 TURN = 256  # are woken, or told to end, before the loop has a turn; arbitrary
@@ -153,7 +153,7 @@ class ParkingLot:
 
         So a crowd that comes within seconds takes no more memory than one that comes slowly:
         memory that was once taken for small objects is seldom given back. It costs a new connection
-        some 10 us, and an old one as much when it goes on; requests cost nothing.
+        some 10 us, and an old one twice as much when it goes on.
         """
         self._crowded, self._left = True, self._left + LOOKS
         for _ in range(LOOKS):

@@ -136,9 +136,8 @@ class Deadlines:
 
     def set_usual(self, timed: Timed) -> None:
         """Any side. The same, for the usual time."""
-        now = self._clock()
-        timed.deadline = now + self.usual_time
-        self._put(timed, now + self._look_after)
+        timed.deadline = self._clock() + self.usual_time
+        self._put(timed, self.now + self._look_after)  # at `usual_slot`, for the hot path
 
     def _put(self, timed: Timed, when: float) -> None:
         slot = max(self._slot(when), self._swept + 1)

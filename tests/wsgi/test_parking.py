@@ -269,11 +269,13 @@ def test_who_has_another_time_is_not_looked_at_before():
 
 
 def test_the_hot_path_does_not_put_a_look_off():
-    """A deadline is moved by an assignment; the look finds that out."""
+    """A deadline is moved by an assignment, at once and later; the look finds that out."""
     wheel, timed = Wheel(20), Timed()
     look = Looker(wheel)
     wheel.deadlines.look_early(look, 5)
+    wheel.advance(1.9)
     wheel.deadlines.set_usual(timed)
+    assert 0 < timed.slot <= wheel.deadlines.usual_slot
     wheel.advance(4)
     assert 0 < timed.slot <= wheel.deadlines.usual_slot
     timed.deadline = wheel.deadlines.usual
