@@ -43,6 +43,7 @@ LADDER = [
     "wsgi.proxyprotocol",
     "wsgi.body",
     "wsgi.response",
+    "wsgi.refusals",
     "wsgi.parking",
     "wsgi.files",
     "wsgi.template",

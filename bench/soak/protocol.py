@@ -10,8 +10,9 @@ answer says how often the place has been asked, which its only user counts too.
 """
 
 from gpool.limits import Refusal
+from gpool.wsgi.refusals import ANSWERS
 from gpool.wsgi.response import REASONS
-from gpool.wsgi.server import ANSWERS, SOFTWARE
+from gpool.wsgi.server import SOFTWARE
 
 __all__ = [
     "ANY_LENGTH",

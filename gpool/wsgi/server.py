@@ -35,6 +35,7 @@ from gpool.wsgi.keeping import Keeper
 from gpool.wsgi.lobby import Lobby
 from gpool.wsgi.parked import CROWD
 from gpool.wsgi.parking import TICK
+from gpool.wsgi.refusals import ANSWERS, OVERLOADED, RETRY_AFTER
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.settings import Settings, unknown
@@ -50,21 +51,6 @@ MAX_WORKERS = 10_000  # requests in flight; a blocked worker takes some 10 KiB a
 NEW, QUEUED = ConnState.NEW, ConnState.QUEUED
 EARLY = 8  # reads that may come to nothing before first requests are waited for; arbitrary
 LOOK_AGAIN = 16  # connections after which one of them is read at once nevertheless; arbitrary
-RETRY_AFTER = b"Retry-After: 1\r\n"
-#: What a refused client reads; fasthttp's words, with our names.
-ANSWERS = {
-    Refusal.FULL: (503, "The connection cannot be served because max_workers limit exceeded"),
-    Refusal.MAX_CONNECTIONS: (
-        503,
-        "The connection cannot be served because max_connections limit exceeded",
-    ),
-    Refusal.MAX_CONNS_PER_IP: (
-        429,
-        "The number of connections from your address exceeds max_conns_per_ip",
-    ),
-}
-#: What those read whom `gpool.wsgi.adapting` refuses.
-OVERLOADED = (503, "The request cannot be served because the application is overloaded")
 
 
 def request_pool(
