@@ -219,6 +219,7 @@ class Intake(Wire):
         self.buffer = body.rest + self.buffer
         body.rest = b""
         self.body = None
+        self._decoded = b""  # what the application has not read is not the next request's
 
     def refuse(self, status: int, text: str, *extra: bytes, environ: Environ | None = None) -> None:
         """Hub side. Answer without the application, and close.

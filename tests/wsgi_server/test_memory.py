@@ -160,6 +160,16 @@ def test_a_thousand_requests_leave_nothing(serve, visit, quiet):
     assert (stats.errors, stats.tainted, stats.refused) == (0, 0, 0)
 
 
+def test_a_body_that_was_not_read_is_not_in_front_of_the_next_one(serve, visit):
+    """One that is there as a whole when the application is called, and too large to be kept."""
+    client = visit(serve(body_buffer=10))
+    client.send(
+        request("/hello", "Transfer-Encoding: chunked", method="POST") + b"10\r\n" + b"o" * 16
+    ).send(b"\r\n0\r\n\r\n")
+    assert client.answer().body == b"/hello"
+    assert client.ask("/echo", body=b"n" * 20, method="POST").body == b"n" * 20
+
+
 def test_errors_of_the_application_are_counted(serve, visit, quiet):
     server = serve()
     assert visit(server).ask("/fail").status == 500
