@@ -1,0 +1,179 @@
+"""`bash .ci/mutation [MODULE ...]`: which mutants do the tests not notice?
+
+Each mutant meets the tests of its module, and what survives meets more (`plan.toml`). What
+survives those as well is told, unless `survivors.toml` says why nothing can be noticed. It ends
+with an error if there is any other, or one that is listed and yet killed, or no mutant any more.
+
+What came of each mutant is kept in build/mutation/MODULE.json; `--again` tests only those that
+survived there, after tests have been written.
+"""
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.runs import Bounds, Copies, Outcome
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "mutation"
+
+Key = tuple[str, str, str]
+
+
+class Module:
+    """One module of the plan, and what came of its mutants."""
+
+    def __init__(self, name: str, plan: dict[str, Any], operators: list[str]) -> None:
+        self.name = name
+        self.path: str = plan["path"]
+        self.tests: list[list[str]] = [plan["tests"], plan.get("more", [])]
+        self.source = (ROOT / self.path).read_text(encoding="utf-8")
+        self.mutants = mutants_of(self.source, operators)
+        self.outcomes: dict[int, Outcome] = {}
+        self._file = BUILD / f"{name}.json"
+
+    def remember(self) -> None:
+        """Write down what came of each mutant."""
+        said = [
+            {"key": mutant.key, "line": mutant.line, "killed": outcome.killed, "by": outcome.by}
+            for number, mutant in enumerate(self.mutants)
+            if (outcome := self.outcomes.get(number))
+        ]
+        self._file.write_text(json.dumps(said, indent=1), encoding="utf-8")
+
+    def recall(self) -> None:
+        """Take what was killed the last time for killed."""
+        if not self._file.exists():
+            return
+        killed = {
+            (*one["key"], one["line"]): one["by"]
+            for one in json.loads(self._file.read_text(encoding="utf-8"))
+            if one["killed"]
+        }
+        for number, mutant in enumerate(self.mutants):
+            by = killed.get((*mutant.key, mutant.line))
+            if by is not None:
+                self.outcomes[number] = Outcome(killed=True, by=by)
+
+    def survivors(self) -> list[Mutant]:
+        """Those that no test has noticed."""
+        return [self.mutants[at] for at, one in sorted(self.outcomes.items()) if not one.killed]
+
+
+def main() -> int:
+    """Run it; returns the status."""
+    with (HERE / "plan.toml").open("rb") as file:
+        plan = tomllib.load(file)
+    parser = argparse.ArgumentParser(prog="bash .ci/mutation", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=", ".join(plan["modules"]))
+    parser.add_argument("--again", action="store_true", help="only what survived the last time")
+    parser.add_argument(
+        "--pause-while", type=Path, metavar="FILE", help="start none while it is there"
+    )
+    words = parser.parse_args()
+    names = words.modules or list(plan["modules"])
+    if unknown := set(names) - set(plan["modules"]):
+        parser.error(f"no module of the plan: {', '.join(sorted(unknown))}")
+    copies = Copies(ROOT, BUILD, Bounds(**plan["limits"]))
+    equivalents = read_equivalents()
+    rows, well = [], True
+    for name in names:
+        module = Module(name, plan["modules"][name], plan["operators"]["cosmic-ray"])
+        if words.again:
+            module.recall()
+        check_unchanged(module, copies)
+        test(module, copies, words.pause_while)
+        row, fine = judge(module, equivalents.get(name, {}))
+        rows.append(row)
+        well = well and fine
+    print_table(rows)
+    return not well
+
+
+def read_equivalents() -> dict[str, dict[Key, str]]:
+    """The reasons in `survivors.toml`, by module and mutant."""
+    with (HERE / "survivors.toml").open("rb") as file:
+        listed = tomllib.load(file)
+    return {
+        name: {(one["where"], one["before"], one["after"]): one["reason"] for one in mutants}
+        for name, mutants in listed.items()
+    }
+
+
+def check_unchanged(module: Module, copies: Copies) -> None:
+    """See that the tests pass as long as nothing is wrong."""
+    jobs = [(tests, module.path, module.source, tests) for tests in module.tests if tests]
+    for tests, outcome in copies.all(jobs):
+        if outcome.killed:
+            said = (copies.free[-1] / "output").read_text(errors="replace")
+            sys.exit(f"{module.name}: {tests} fail without a mutant: {outcome.by}\n{said[-2000:]}")
+
+
+def test(module: Module, copies: Copies, pause: Path | None) -> None:
+    """Test the mutants of a module, those that are not known to be killed."""
+    begun = monotonic()
+
+    def jobs(numbers: list[int], tests: list[str]) -> Iterator[tuple[Any, str, str, list[str]]]:
+        for number in numbers:
+            while pause is not None and pause.exists():
+                sleep(1)
+            yield number, module.path, module.mutants[number].source, tests
+
+    left = [number for number in range(len(module.mutants)) if number not in module.outcomes]
+    for tests in module.tests:
+        if tests:
+            print(f"{module.name}: {len(left)} mutants, {' '.join(tests)}", flush=True)
+            for number, outcome in copies.all(jobs(left, tests)):
+                module.outcomes[number] = outcome
+                module.remember()
+            left = [number for number in left if not module.outcomes[number].killed]
+    print(f"{module.name}: {monotonic() - begun:.0f} s", flush=True)
+
+
+def judge(module: Module, equivalents: dict[Key, str]) -> tuple[list[str], bool]:
+    """Print what is not as it should be; returns a line of the table, and whether all is well."""
+    survivors = module.survivors()
+    keys = {mutant.key for mutant in survivors}
+    surprises = [mutant for mutant in survivors if mutant.key not in equivalents]
+    for mutant in surprises:
+        print(f"{module.path}:{mutant.line}: survived in {mutant.where or 'the module'}")
+        print(f"  - {mutant.before}\n  + {mutant.after}")
+    stale = [key for key in equivalents if key not in keys]
+    for where, before, after in stale:
+        print(f"{module.path}: listed as equivalent, but killed or gone, in {where}")
+        print(f"  - {before}\n  + {after}")
+    total, equivalent = len(module.mutants), len(survivors) - len(surprises)
+    killed = total - len(survivors)
+    hangs = sum(outcome.by == "no end" for outcome in module.outcomes.values())
+    share = 100 * killed / total
+    row = [module.name, total, killed, hangs, equivalent, len(surprises), f"{share:.1f} %"]
+    return [str(one) for one in row], not (surprises or stale)
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Print what came of each module."""
+    head = [
+        "module",
+        "mutants",
+        "killed",
+        "of them by no end",
+        "equivalent",
+        "left",
+        "killed of all",
+    ]
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    for row in [head, *rows]:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
