@@ -11,6 +11,7 @@ from gpool.accepting import Accepting
 from gpool.hosting import Hosting, HostingState
 from tests.support import settle
 from tests.wsgi_server.clients import Client, request, until
+from tests.wsgi_server.keys import Keys
 
 HERE = ("127.0.0.1", 0)
 
@@ -285,3 +286,11 @@ def test_it_shows_its_addresses(host):
     text = repr(hosting)
     assert text.startswith("<Hosting SERVING on ")
     assert all(str(one.address) in text for one in hosting.servers)
+
+
+def test_another_certificate_is_for_all_listeners(host, tmp_path):
+    keys = Keys(tmp_path)
+    hosting = host(ssl_context=keys.server())
+    context = keys.server()
+    hosting.renew_tls(context)
+    assert [server._ssl_context for server in hosting.servers] == [context, context]

@@ -61,6 +61,17 @@ def test_who_is_expected_makes_it_full_and_takes_nobodys_place():
     assert not limits.full() and limits.open == 1
 
 
+def test_more_expected_than_there_is_room_for_is_full_all_the_same():
+    limits = ConnectionLimits(max_connections=1)
+    for _ in range(2):
+        limits.expect()
+        assert limits.full()
+    limits.expect_no_more()
+    assert limits.full()
+    limits.expect_no_more()
+    assert not limits.full()
+
+
 def test_unix_sockets_are_counted_but_not_by_address():
     limits = ConnectionLimits(max_conns_per_ip=1)
     assert [limits.admit("") for _ in range(3)] == [None] * 3

@@ -1,5 +1,6 @@
 """StreamServer: admission, overflow, states, hijacking, errors, drain."""
 
+import errno
 import socket as blocking_socket
 import ssl
 from contextlib import suppress
@@ -852,3 +853,18 @@ def test_a_hijacked_tls_socket_stays_open(serve, tls):
         kept.pop().close()
     server.states.reach("CLOSED")
     assert server.stats().open == 0
+
+
+def test_a_tls_client_that_is_gone_before_its_handshake_costs_nothing(serve, monkeypatch):
+    server = serve(cls=Echo)
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "connected", gone)
+        with suppress(ConnectionResetError):  # what it has sent was not read
+            assert ask(server.address) == b""
+    assert server.stats().open == 0
+    assert ask(server.address, b"next") == b"next"
+
+
+def gone(sock, address):
+    sock.close()
+    raise OSError(errno.ENOTCONN, "not connected")

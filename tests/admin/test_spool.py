@@ -208,3 +208,49 @@ def test_only_the_process_itself_lives():
 def test_what_is_written_is_json(tmp_path):
     Spool(tmp_path, "r", pid=4).write(snapshot(sent=3))
     assert json.loads((tmp_path / "gpool-r-4.json").read_text())["snapshot"]["sent"] == 3
+
+
+def test_a_process_of_somebody_else_is_alive_too(monkeypatch):
+    """kill(2) says so by refusing the signal."""
+    who = identity(os.getpid())
+
+    def kill(pid, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert lives(who)
+    assert not lives(f"{os.getpid()}.1")  # an earlier one with the same number
+
+
+def test_where_nobody_tells_when_a_process_began_its_number_is_all_there_is(monkeypatch):
+    """Without /proc, as on BSD and macOS."""
+
+    def read_bytes(path):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(module.Path, "read_bytes", read_bytes)
+    assert lives(identity(os.getpid()))
+    assert lives(f"{os.getpid()}.1")
+
+
+def test_figures_of_the_ended_that_cannot_be_added_stay_and_are_told_of(
+    tmp_path, sibling, monkeypatch, logged
+):
+    process = sibling()
+    Spool(tmp_path, "r", pid=process.pid).write(snapshot(pids=(process.pid,), sent=10))
+    end(process)
+
+    def fail(path, entry):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "replace", fail)
+        spool = Spool(tmp_path, "r", pid=os.getpid())
+        assert merged(spool.read()).sent == 10
+    assert logged()[0] == f"cannot write to {tmp_path}: no space left"
+    assert merged(spool.read()).sent == 10  # once, now that they were added
+    assert merged(spool.read()).sent == 10
+
+
+def test_repr_says_which_file_is_its_own(tmp_path):
+    assert repr(Spool(tmp_path, "r", pid=7)) == f"<Spool {tmp_path / 'gpool-r-7.json'}>"

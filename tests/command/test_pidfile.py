@@ -87,3 +87,16 @@ def test_a_file_that_cannot_be_written_is_named(folder, path):
     with pytest.raises(click.ClickException) as raised, PidFile(path):
         pass
     assert raised.value.message.startswith(f"--pid-file {(folder / path).absolute()}: ")
+
+
+def test_a_process_of_somebody_else_runs_too(folder, monkeypatch):
+    """kill(2) says so by refusing the signal."""
+
+    def kill(number, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert runs(1)
+    (folder / "pid").write_text("1\n")
+    with pytest.raises(click.ClickException, match="process 1 runs"), PidFile("pid"):
+        pass

@@ -11,6 +11,7 @@ from gpool.command.types import (
     AddressType,
     BindType,
     CountType,
+    ListType,
     ModeType,
     SecondsType,
     SizeType,
@@ -151,3 +152,8 @@ def test_headers_are_those_that_are_known():
 @pytest.mark.parametrize("text", ["a:1,b:2", "a:1 b:2", "a:1, b:2", " a:1  b:2 "])
 def test_a_variable_has_several_addresses(text):
     assert BindType().split_envvar_value(text) == ["a:1", "b:2"]
+
+
+def test_what_is_allowed_is_said_in_words():
+    kind = ListType("names", str, "words")
+    assert kind.allowed() == "words"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpool.wsgi import access
-from gpool.wsgi.access import FORMATS, MANY, AccessLog
+from gpool.wsgi.access import FORMATS, MANY, AccessLog, Observers
 
 ENVIRON = {
     "REMOTE_ADDR": "192.0.2.1",
@@ -273,3 +273,27 @@ def test_a_sink_that_fails_costs_its_lines_and_a_word(logged):
     log.flush()
     assert [text.count("\n") for text in sink.texts] == [2, 1]
     assert len(logged()) == 1 and "2 lines" in logged()[0]
+
+
+def test_several_observers_are_told_in_their_order():
+    told = []
+
+    class One:
+        def __init__(self, name):
+            self.name = name
+
+        def add(self, *entry):
+            told.append((self.name, entry))
+
+        def flush(self):
+            told.append((self.name, "flush"))
+
+    both = Observers(One("first"), One("second"))
+    both.add(*entry())
+    both.flush()
+    assert told == [
+        ("first", entry()),
+        ("second", entry()),
+        ("first", "flush"),
+        ("second", "flush"),
+    ]

@@ -117,3 +117,9 @@ def test_percentiles_are_in_order_and_within_the_bounds(buckets, one, other):
 def test_the_bounds_are_in_order():
     assert list(BOUNDS) == sorted(set(BOUNDS))
     assert (BOUNDS[0], BOUNDS[-1]) == (0.0005, 60.0)
+
+
+def test_repr_says_how_many_there_were(tally):
+    add(tally)
+    assert repr(tally) == f"<Tally {tally.requests()}>"
+    assert "'2xx': 1" in repr(tally)

@@ -1,5 +1,6 @@
 """HTTPS: what is different from HTTP, and that nothing else is."""
 
+import errno
 import gc
 import ssl
 from contextlib import suppress
@@ -281,3 +282,25 @@ def test_a_full_server_refuses_without_a_handshake(secure, visit):
     assert client.ask().status == 200
     assert visit(server).rest() == b""
     assert client.ask().status == 200
+
+
+def test_a_client_that_is_gone_when_its_handshake_is_to_begin_is_let_go(
+    secure, monkeypatch, no_hub_errors
+):
+    """The socket is not connected any more, which `wrap_socket` looks at."""
+    server, connect = secure()
+    plain = []
+
+    def gone(context, sock, **named):
+        plain.append(sock)
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SSLContext, "wrap_socket", gone)
+        with socket.create_connection(server.address) as client:
+            client.sendall(b"\x16\x03\x01")
+            with suppress(ConnectionResetError):  # what it has sent was not read
+                assert read_all(client) == b""
+    assert plain[0].fileno() == -1
+    until(lambda: not server.stats().open)
+    assert connect().ask("/next").body == b"/next"
