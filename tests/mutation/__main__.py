@@ -18,11 +18,13 @@ from time import monotonic, sleep
 from typing import Any
 
 from tests.mutation.mutants import Mutant, mutants_of
-from tests.mutation.runs import Bounds, Copies, Outcome
+from tests.mutation.runs import Bounds, Copies, Job, Outcome
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "mutation"
+
+FEW, ALL = 30, 1_000  # examples of hypothesis
 
 Key = tuple[str, str, str]
 
@@ -33,7 +35,11 @@ class Module:
     def __init__(self, name: str, plan: dict[str, Any], operators: list[str]) -> None:
         self.name = name
         self.path: str = plan["path"]
-        self.tests: list[list[str]] = [plan["tests"], plan.get("more", [])]
+        # Few examples of each test first, then all; and the tests that are farther away.
+        self.stages: list[tuple[list[str], int]] = [
+            (plan["tests"], FEW),
+            ([*plan["tests"], *plan["more"]], ALL),
+        ]
         self.source = (ROOT / self.path).read_text(encoding="utf-8")
         self.mutants = mutants_of(self.source, operators)
         self.outcomes: dict[int, Outcome] = {}
@@ -109,7 +115,9 @@ def read_equivalents() -> dict[str, dict[Key, str]]:
 
 def check_unchanged(module: Module, copies: Copies) -> None:
     """See that the tests pass as long as nothing is wrong."""
-    jobs = [(tests, module.path, module.source, tests) for tests in module.tests if tests]
+    jobs = [
+        Job(tests, module.path, module.source, tests, examples) for tests, examples in module.stages
+    ]
     for tests, outcome in copies.all(jobs):
         if outcome.killed:
             said = (copies.free[-1] / "output").read_text(errors="replace")
@@ -120,20 +128,19 @@ def test(module: Module, copies: Copies, pause: Path | None) -> None:
     """Test the mutants of a module, those that are not known to be killed."""
     begun = monotonic()
 
-    def jobs(numbers: list[int], tests: list[str]) -> Iterator[tuple[Any, str, str, list[str]]]:
+    def jobs(numbers: list[int], tests: list[str], examples: int) -> Iterator[Job]:
         for number in numbers:
             while pause is not None and pause.exists():
                 sleep(1)
-            yield number, module.path, module.mutants[number].source, tests
+            yield Job(number, module.path, module.mutants[number].source, tests, examples)
 
     left = [number for number in range(len(module.mutants)) if number not in module.outcomes]
-    for tests in module.tests:
-        if tests:
-            print(f"{module.name}: {len(left)} mutants, {' '.join(tests)}", flush=True)
-            for number, outcome in copies.all(jobs(left, tests)):
-                module.outcomes[number] = outcome
-                module.remember()
-            left = [number for number in left if not module.outcomes[number].killed]
+    for tests, examples in module.stages:
+        print(f"{module.name}: {len(left)} mutants, {' '.join(tests)}", flush=True)
+        for number, outcome in copies.all(jobs(left, tests, examples)):
+            module.outcomes[number] = outcome
+            module.remember()
+        left = [number for number in left if not module.outcomes[number].killed]
     print(f"{module.name}: {monotonic() - begun:.0f} s", flush=True)
 
 

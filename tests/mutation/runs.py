@@ -39,7 +39,7 @@ import pytest
 import rich.console  # noqa: F401
 from hypothesis import Phase, settings
 
-__all__ = ["Bounds", "Copies", "Outcome", "Run"]
+__all__ = ["Bounds", "Copies", "Job", "Outcome", "Run"]
 
 COPIED = ("gpool", "tests", "bench", "examples", "docs", "pyproject.toml", "hatch_build.py")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
@@ -70,6 +70,25 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Job:
+    """What to test, and how.
+
+    Attributes:
+        what: it is, the caller's.
+        path: of the module.
+        source: what stands there.
+        tests: the files.
+        examples: how many a test of hypothesis may try.
+    """
+
+    what: Any
+    path: str
+    source: str
+    tests: list[str]
+    examples: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What the tests said.
 
@@ -87,13 +106,13 @@ class Run:
     """One fork.
 
     Attributes:
-        job: what it is about, the caller's.
+        job: what it is for.
         pid: of the fork.
         copy: the folder that it works in.
         spent: seconds; those in which all of this stood still are not in it.
     """
 
-    job: Any
+    job: Job
     pid: int
     copy: Path
     pidfd: int
@@ -107,8 +126,9 @@ class Hurry:
     let that happen: it is ended by its use of the processor.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, examples: int) -> None:
         self._seconds = seconds
+        self._examples = examples
 
     def pytest_runtest_setup(self, item: Any) -> None:
         """Of pytest."""
@@ -119,10 +139,20 @@ class Hurry:
         """Of pytest."""
         items.sort(key=lambda item: hasattr(getattr(item, "obj", None), "hypothesis"))
         for item in items:
+            few(item, self._examples)
             if item.get_closest_marker("limit") is None and not any(
                 one in item.nodeid for one in SLOW
             ):
                 item.add_marker(pytest.mark.limit(self._seconds))
+
+
+def few(item: Any, examples: int) -> None:
+    """Let a test of hypothesis try no more than so many examples."""
+    test: Any = getattr(item, "obj", None)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None and own.max_examples > examples:
+        wrapped = getattr(test, "__func__", test)
+        wrapped._hypothesis_internal_use_settings = settings(own, max_examples=examples)
 
 
 @dataclass
@@ -152,8 +182,8 @@ class Copies:
                 compile_dir(copy / name, quiet=2)
             self.free.append(copy)
 
-    def all(self, jobs: Iterable[tuple[Any, str, str, list[str]]]) -> Iterator[tuple[Any, Outcome]]:
-        """Test each job: what it is, a path, the source to stand there, and the tests."""
+    def all(self, jobs: Iterable[Job]) -> Iterator[tuple[Any, Outcome]]:
+        """Test each job; returns what it is, as its outcome comes."""
         waiting = iter(jobs)
         more = True
         while more or self.runs:
@@ -162,26 +192,22 @@ class Copies:
                 if job is None:
                     more = False
                 else:
-                    self.start(*job)
+                    self.start(job)
             if self.runs:
                 yield from self.ended()
 
-    def start(self, job: Any, path: str, source: str, tests: list[str]) -> None:
+    def start(self, job: Job) -> None:
         """Fork for one of them."""
         copy = self.free.pop()
-        target = copy / path
-        original = self.root / path
-        target.write_text(source, encoding="utf-8")
-        if source == original.read_text(encoding="utf-8"):
-            shutil.copystat(original, target)
+        (copy / job.path).write_text(job.source, encoding="utf-8")
         sys.stdout.flush()
         pid = os.fork()
         if not pid:
             try:
-                os._exit(in_the_fork(copy, tests, self.bounds))
+                os._exit(in_the_fork(copy, job, self.bounds))
             finally:
                 os._exit(70)  # whatever came out
-        self.runs.append(Run((job, path), pid, copy, os.pidfd_open(pid)))
+        self.runs.append(Run(job, pid, copy, os.pidfd_open(pid)))
 
     def ended(self) -> Iterator[tuple[Any, Outcome]]:
         """Wait for a moment, and tell which have ended."""
@@ -200,14 +226,13 @@ class Copies:
             # What it has started itself, and left.
             with suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
-            job, path = run.job
-            shutil.copy2(self.root / path, run.copy / path)
+            shutil.copy2(self.root / run.job.path, run.copy / run.job.path)
             self.runs.remove(run)
             self.free.append(run.copy)
-            yield job, outcome(status, (run.copy / "output").read_text(errors="replace"))
+            yield run.job.what, outcome(status, (run.copy / "output").read_text(errors="replace"))
 
 
-def in_the_fork(copy: Path, tests: list[str], bounds: Bounds) -> int:
+def in_the_fork(copy: Path, job: Job, bounds: Bounds) -> int:
     """Run the tests; returns pytest's status."""
     os.setpgid(0, 0)
     os.setpriority(os.PRIO_PROCESS, 0, max(bounds.nice, os.getpriority(os.PRIO_PROCESS, 0)))
@@ -235,7 +260,7 @@ def in_the_fork(copy: Path, tests: list[str], bounds: Bounds) -> int:
     )
     settings.load_profile("mutation")
     gevent.reinit()
-    status = int(pytest.main([*QUIET, *tests], plugins=[Hurry(bounds.hang)]))
+    status = int(pytest.main([*QUIET, *job.tests], plugins=[Hurry(bounds.hang, job.examples)]))
     sys.stdout.flush()
     sys.stderr.flush()
     return status

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpool.errors import BadRequest
-from gpool.wsgi import request
+from gpool.wsgi import request, scanning
 from gpool.wsgi.framing import PLAIN, Framing, Limits
 from gpool.wsgi.request import MAX_BLOCK, MAX_LINE, MAX_REMEMBERED, Heads
 from tests.wsgi import heads as given_heads
@@ -25,6 +25,7 @@ OF_LINE = {
     "QUERY_STRING",
 }
 EMPTY_LINE = b"\r\n\r\n"
+COMPILED = scanning.__file__.endswith(".so")
 
 
 def outcome(heads, head):
@@ -257,10 +258,109 @@ def test_a_limit_is_not_forgotten_for_a_head_whose_parts_are_known():
     line, block = b"GET /" + b"a" * 200 + b" HTTP/1.1", b"\r\nHost: a\r\nX: " + b"b" * 900
     limits = Limits(max_header_size=1_024, max_head_size=1_024)
     heads = Heads(limits, {})
-    heads.read(line + b"\r\nHost: a")
-    heads.read(b"GET / HTTP/1.1" + block)
+    for _ in range(2):
+        heads.read(line + b"\r\nHost: a")
+        heads.read(b"GET / HTTP/1.1" + block)
+    assert line in heads._lines
+    assert any(known.endswith(block) for known in heads._blocks)
     for _ in range(2):
         assert outcome(heads, line + block)[0] == 431
+    assert not heads.whole
+
+
+def test_a_head_as_large_as_its_limit_is_found_whole_too():
+    head = padded(1_024, b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+    heads = Heads(Limits(max_head_size=1_024), {})
+    for _ in range(3):
+        heads.read(head)
+    assert heads.whole.keys() == {head + EMPTY_LINE}
+
+
+def test_fields_that_came_in_one_version_are_read_anew_in_the_other():
+    """What they say of the connection is another thing there."""
+    heads = fresh()
+    for _ in range(4):
+        for version in (b"1.0", b"1.1"):
+            head = b"GET / HTTP/%b\r\nHost: a\r\nConnection: x" % version
+            assert outcome(heads, head) == outcome(fresh(), head)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_line_and_a_block_are_remembered_up_to_a_size(more):
+    line = padded(MAX_LINE + more, b"GET /", b" HTTP/1.1")
+    block = padded(MAX_BLOCK + more, b"1\r\nHost: a\r\nX: ")  # the version is part of it
+    heads = Heads(Limits(), {})
+    for _ in range(2):
+        heads.read(line + b"\r\nHost: a")
+        heads.read(b"GET / HTTP/1.1" + block[1:])
+    assert (line in heads._lines, block in heads._blocks) == (not more, not more)
+
+
+def test_what_came_before_a_memory_was_full_comes_back(monkeypatch):
+    """It is emptied then, and fills anew."""
+    for name, bound in (("MAX_REMEMBERED", 4), ("MAX_SEEN", 16)):
+        monkeypatch.setattr(request, name, bound)
+    heads = fresh()
+    sizes = set()
+    for number in range(20):
+        head = b"GET /%d HTTP/1.1\r\nHost: a\r\nX: %d" % (number, number)
+        for _ in range(3):
+            assert outcome(heads, head) == outcome(fresh(), head)
+        assert head + EMPTY_LINE in heads.whole
+        sizes.add((len(heads.whole), len(heads._lines), len(heads._blocks)))
+        assert len(heads._seen) <= 16
+    assert sizes == {(size,) * 3 for size in (1, 2, 3, 4)}
+
+
+def test_a_host_is_checked_once_as_long_as_there_are_few(monkeypatch):
+    monkeypatch.setattr(request, "MAX_HOSTS", 2)
+    checked = []
+    monkeypatch.setattr(request, "check_host", lambda host, http11: checked.append(host))
+    heads = fresh()
+    for _ in range(2):
+        for host in ("a", "b", "c"):
+            heads.read(f"GET /{len(checked)} HTTP/1.1\r\nHost: {host}".encode())
+    assert checked == ["a", "b", "c", "c"]
+
+
+@pytest.mark.parametrize("control", sorted({*range(0x20), 0x7F} - {0x09}))
+def test_no_control_but_the_tab_may_stand_in_a_head(control):
+    byte = bytes([control])
+    for head in (
+        b"GET /%b HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: b%bc",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX%b: b",
+    ):
+        assert outcome(fresh(), head % byte)[0] == 400
+    assert outcome(fresh(), b"GET / HTTP/1.1\r\nHost: a\r\nX: b\tc")[1] is PLAIN
+
+
+@pytest.mark.skipif(COMPILED, reason="the compiled form of a module calls that of another directly")
+@pytest.mark.parametrize("smallest", ["max_request_line", "max_header_size", "max_head_size"])
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_only_a_head_below_all_limits_is_scanned(monkeypatch, smallest, more):
+    """The scan itself has none: what it says is taken as it is."""
+    scanned = []
+
+    def scan_request_line(line, methods, environ):
+        scanned.append(line)
+        return request.read_request_line(line.decode(), environ)
+
+    def scan_fields(head, end, keys, most):
+        scanned.append(head[end:])
+        return request.read_fields(head[end:].decode().split("\r\n"))
+
+    sizes = dict.fromkeys(("max_request_line", "max_header_size", "max_head_size"), 2_000)
+    heads = Heads(Limits(**{**sizes, smallest: 1_024}), {})
+    head = padded(1_023 + more, b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+    expected = outcome(heads, head)
+    assert (
+        expected[0] == 431 if (more == 2 and smallest == "max_head_size") else expected[1] is PLAIN
+    )
+    monkeypatch.setattr(request, "scan_request_line", scan_request_line)
+    monkeypatch.setattr(request, "scan_fields", scan_fields)
+    assert outcome(heads, head) == expected
+    assert scanned == ([] if more == 2 else [head[:14], head[14:]])
 
 
 @pytest.mark.parametrize("names", [("X-Y", "X_Y"), ("Content-Length", "Content_Length")])
