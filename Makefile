@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz faults soak attacks adapting matrix lock docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz coverage mutation faults soak attacks adapting matrix lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -61,6 +61,12 @@ profile: .venv/.dev ## where the time of a request goes, into bench/out (ARGS=--
 
 fuzz: .venv/.dev ## look for inputs that break it, for SECONDS (300), guided by coverage (ARGS=--help)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(ARGS)
+
+coverage: .venv/.dev ## which branches of gpool the tests run (ARGS are pytest's)
+	@bash .ci/coverage $(ARGS)
+
+mutation: .venv/.dev ## make lines of it wrong, and see that tests fail; an hour (ARGS=limits body)
+	@bash .ci/mutation $(ARGS)
 
 faults: .venv/.dev ## let every system call of the serving path fail, at each place
 	@bash .ci/parts

@@ -197,13 +197,14 @@ def test_the_same_fields_mean_what_they_mean_in_that_version(version, connection
     [
         b"HEAD / HTTP/1.1\r\nHost: a",
         b"GET http://b/ HTTP/1.1\r\nHost: a",
+        b"OPTIONS * HTTP/1.1\r\nHost: a",
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked",
         b"GET /" + b"a" * MAX_LINE + b" HTTP/1.1\r\nHost: a",
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * (MAX_BLOCK // 6) + b"A: b",
     ],
-    ids=["head", "absolute", "upgrade", "length", "chunked", "long line", "long block"],
+    ids=["head", "absolute", "asterisk", "upgrade", "length", "chunked", "long line", "long block"],
 )
 def test_what_has_a_body_an_upgrade_or_is_long_is_never_found_whole(head):
     heads = Heads(Limits(max_headers=1_000), {})
@@ -386,6 +387,87 @@ def test_what_says_where_a_message_ends_or_whom_it_is_for_is_never_said_twice(na
         assert isinstance(outcome(heads, once.encode())[0], dict)
         for other in (name, name.upper(), name.lower()):
             assert outcome(heads, f"{once}\r\n{other}: {value}".encode())[0] == 400
+
+
+# ---------------------------------------------------------------------- the parts of a head
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("GET /a?b?c HTTP/1.1", ("GET", "/a?b?c", "/a", "b?c", "HTTP/1.1")),
+        ("GET /%41%ff%3F?%41 HTTP/1.0", ("GET", "/%41%ff%3F?%41", "/A\xff?", "%41", "HTTP/1.0")),
+        ("BREW //a HTTP/1.9", ("BREW", "//a", "//a", "", "HTTP/1.1")),
+        ("OPTIONS * HTTP/1.1", ("OPTIONS", "*", "", "", "HTTP/1.1")),
+        ("GET http://b:1/a?c HTTP/1.1", ("GET", "http://b:1/a?c", "/a", "c", "HTTP/1.1")),
+        ("GET HTTPS://[::1]?c HTTP/1.1", ("GET", "HTTPS://[::1]?c", "/", "c", "HTTP/1.1")),
+        ("GET http://b HTTP/1.1", ("GET", "http://b", "/", "", "HTTP/1.1")),
+    ],
+)
+def test_a_request_line_is_read_into_the_environ(line, expected):
+    environ, framing = fresh().read(f"{line}\r\nHost: a".encode())
+    keys = ("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL")
+    assert tuple(environ[key] for key in keys) == expected
+    assert environ["REQUEST_URI"] == environ["RAW_URI"]
+    assert framing.http11 is (expected[-1] == "HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET /", 400),
+        ("GET  / HTTP/1.1", 400),
+        ("GET / HTTP/1.1 ", 400),
+        (" / HTTP/1.1", 400),
+        ("G(T / HTTP/1.1", 400),
+        ("GET / HTTP/1.", 400),
+        ("GET / http/1.1", 400),
+        ("GET / HTTP/1.1x", 400),
+        ("GET / HTTP/0.9", 505),
+        ("GET / HTTP/2.0", 505),
+        ("GET /# HTTP/1.1", 400),
+        ("GET /\t HTTP/1.1", 400),
+        ("GET /\xe9 HTTP/1.1", 400),
+        ("GET a HTTP/1.1", 400),
+        ("GET * HTTP/1.1", 400),
+        ("OPTIONS a HTTP/1.1", 400),
+        ("GET ftp://a/ HTTP/1.1", 400),
+        ("GET http:///a HTTP/1.1", 400),
+        ("GET http://a@b/ HTTP/1.1", 400),
+        ("CONNECT / HTTP/1.1", 501),
+        ("CONNECT a:1 HTTP/1.1", 501),
+    ],
+)
+def test_a_request_line_that_is_malformed_or_not_served_is_refused(line, status):
+    assert outcome(fresh(), f"{line}\r\nHost: a".encode("latin-1"))[0] == status
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a:1", "", ":", "a:", "1.2.3.4:80", "[::1]", "[::1]:8", "%41"]
+)
+def test_a_host_is_a_name_or_an_address_and_a_port(host):
+    assert fresh().read(f"GET / HTTP/1.1\r\nHost: {host}".encode())[0]["HTTP_HOST"] == host
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "a/", "a@b", "a:b", "[::1", "::1", "a,b:1:2", "\xe9", "a?"]
+)
+def test_any_other_host_is_refused(host):
+    for version in ("1.0", "1.1"):
+        head = f"GET / HTTP/{version}\r\nHost: {host}".encode("latin-1")
+        assert outcome(fresh(), head) == (400, "malformed Host header field")
+
+
+def test_only_http_1_0_may_leave_its_host_out():
+    assert outcome(fresh(), b"GET / HTTP/1.1\r\nX: b") == (400, "no Host header field")
+    assert "HTTP_HOST" not in outcome(fresh(), b"GET / HTTP/1.0\r\nX: b")[0]
+
+
+def test_a_host_in_the_target_replaces_that_of_the_field_which_must_be_there_all_the_same():
+    head = b"GET http://b/ HTTP/1.1"
+    assert outcome(fresh(), head + b"\r\nHost: a")[0]["HTTP_HOST"] == "b"
+    assert outcome(fresh(), head)[0] == 400
+    assert outcome(fresh(), b"OPTIONS * HTTP/1.1\r\nHost: a")[0]["HTTP_HOST"] == "a"
 
 
 # ---------------------------------------------------------------------- limits
