@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,6 +25,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "mutation"
 
 FEW, ALL = 30, 1_000  # examples of hypothesis
+STAGES = 2
 
 Key = tuple[str, str, str]
 
@@ -68,6 +69,15 @@ class Module:
             if by is not None:
                 self.outcomes[number] = Outcome(killed=True, by=by)
 
+    def left(self, listed: Container[Key]) -> list[int]:
+        """The numbers of those that are not known to be killed, and not listed."""
+        return [
+            number
+            for number, mutant in enumerate(self.mutants)
+            if not (number in self.outcomes and self.outcomes[number].killed)
+            and mutant.key not in listed
+        ]
+
     def survivors(self) -> list[Mutant]:
         """Those that no test has noticed."""
         return [self.mutants[at] for at, one in sorted(self.outcomes.items()) if not one.killed]
@@ -89,18 +99,19 @@ def main() -> int:
         parser.error(f"no module of the plan: {', '.join(sorted(unknown))}")
     copies = Copies(ROOT, BUILD, Bounds(**plan["limits"]))
     equivalents = read_equivalents()
-    rows, well = [], True
-    for name in names:
-        module = Module(name, plan["modules"][name], plan["operators"]["cosmic-ray"])
-        if words.again:
-            module.recall()
-        check_unchanged(module, copies)
-        test(module, copies, words.pause_while)
-        row, fine = judge(module, equivalents.get(name, {}))
-        rows.append(row)
-        well = well and fine
-    print_table(rows)
-    return not well
+    operators = plan["operators"]["cosmic-ray"]
+    modules = [Module(name, plan["modules"][name], operators) for name in names]
+    for stage in range(STAGES):
+        for module in modules:
+            if words.again and not stage:
+                module.recall()
+            check_unchanged(module, stage, copies)
+            # What is listed is not to be killed, so the first stage will do.
+            left = module.left(equivalents.get(module.name, {}) if stage else {})
+            test(module, stage, left, copies, words.pause_while)
+    judged = [judge(module, equivalents.get(module.name, {})) for module in modules]
+    print_table([row for row, _ in judged])
+    return not all(well for _, well in judged)
 
 
 def read_equivalents() -> dict[str, dict[Key, str]]:
@@ -113,34 +124,33 @@ def read_equivalents() -> dict[str, dict[Key, str]]:
     }
 
 
-def check_unchanged(module: Module, copies: Copies) -> None:
+def check_unchanged(module: Module, stage: int, copies: Copies) -> None:
     """See that the tests pass as long as nothing is wrong."""
-    jobs = [
-        Job(tests, module.path, module.source, tests, examples) for tests, examples in module.stages
-    ]
-    for tests, outcome in copies.all(jobs):
+    tests, examples = module.stages[stage]
+    job = Job(module.name, module.path, module.source, tests, examples)
+    for _, outcome in copies.all([job]):
         if outcome.killed:
             said = (copies.free[-1] / "output").read_text(errors="replace")
             sys.exit(f"{module.name}: {tests} fail without a mutant: {outcome.by}\n{said[-2000:]}")
 
 
-def test(module: Module, copies: Copies, pause: Path | None) -> None:
-    """Test the mutants of a module, those that are not known to be killed."""
+def test(
+    module: Module, stage: int, numbers: list[int], copies: Copies, pause: Path | None
+) -> None:
+    """Test these mutants of a module."""
     begun = monotonic()
+    tests, examples = module.stages[stage]
 
-    def jobs(numbers: list[int], tests: list[str], examples: int) -> Iterator[Job]:
+    def jobs() -> Iterator[Job]:
         for number in numbers:
             while pause is not None and pause.exists():
                 sleep(1)
             yield Job(number, module.path, module.mutants[number].source, tests, examples)
 
-    left = [number for number in range(len(module.mutants)) if number not in module.outcomes]
-    for tests, examples in module.stages:
-        print(f"{module.name}: {len(left)} mutants, {' '.join(tests)}", flush=True)
-        for number, outcome in copies.all(jobs(left, tests, examples)):
-            module.outcomes[number] = outcome
-            module.remember()
-        left = [number for number in left if not module.outcomes[number].killed]
+    print(f"{module.name}: {len(numbers)} mutants, {' '.join(tests)}", flush=True)
+    for number, outcome in copies.all(jobs()):
+        module.outcomes[number] = outcome
+        module.remember()
     print(f"{module.name}: {monotonic() - begun:.0f} s", flush=True)
 
 
