@@ -119,7 +119,11 @@ def read_equivalents() -> dict[str, dict[Key, str]]:
     with (HERE / "survivors.toml").open("rb") as file:
         listed = tomllib.load(file)
     return {
-        name: {(one["where"], one["before"], one["after"]): one["reason"] for one in mutants}
+        name: {
+            (one["where"], one["before"], after): one["reason"]
+            for one in mutants
+            for after in one["after"]
+        }
         for name, mutants in listed.items()
     }
 
