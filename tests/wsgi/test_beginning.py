@@ -95,6 +95,7 @@ def test_what_is_refused_early_would_be_refused_whole(data, cuts, more):
         (b"GET  / HTTP/1.1\r", b"\n"),
         (b"GET /\r", b"\n"),
         (b"G@T / HTTP/1.1\r", b"\n"),
+        (b"@GET / HTTP/1.1\r", b"\n"),
         (b"GET / HTTP/3.0\r", b"\n"),
         (b"CONNECT a:1 HTTP/1.1\r", b"\n"),
         (b"G", b"\x01"),

@@ -443,6 +443,37 @@ def test_a_request_line_that_is_malformed_or_not_served_is_refused(line, status)
 
 
 @pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["X: a"], {"HTTP_X": "a"}),
+        (["x-y.Z:\t a b \t"], {"HTTP_X_Y.Z": "a b"}),
+        (["X:"], {"HTTP_X": ""}),
+        (["X: a:b"], {"HTTP_X": "a:b"}),
+        (["content-type: a"], {"CONTENT_TYPE": "a"}),
+        (["CONTENT-LENGTH: 0"], {"CONTENT_LENGTH": "0"}),
+        (["Content-Types: a"], {"HTTP_CONTENT_TYPES": "a"}),
+        (["X_Y: a", "X_Y: b"], {}),
+        (["X: a ", "Y: b", "x:\tc", "X: d"], {"HTTP_X": "a,c,d", "HTTP_Y": "b"}),
+        (["Cookie: a=b", "cookie: c=d"], {"HTTP_COOKIE": "a=b; c=d"}),
+        (["X: a,b", "X:"], {"HTTP_X": "a,b,"}),
+    ],
+)
+def test_header_fields_are_read_into_the_environ(lines, expected):
+    environ, _ = fresh().read("\r\n".join(["GET / HTTP/1.1", "Host: h", *lines]).encode())
+    fields = {key: value for key, value in environ.items() if key not in OF_LINE}
+    assert fields == expected | {"HTTP_HOST": "h", "wsgi.of": "template"}
+
+
+@pytest.mark.parametrize(
+    "line", ["X", "X a", ": a", "X : a", " X: a", "\tX: a", "X(: a", "X\xe9: a", "", '"X": a']
+)
+def test_a_header_field_that_is_malformed_is_refused(line):
+    for lines in (["Host: h", line], [line, "Host: h"]):
+        head = "\r\n".join(["GET / HTTP/1.1", *lines]).encode("latin-1")
+        assert outcome(fresh(), head) == (400, "malformed header field")
+
+
+@pytest.mark.parametrize(
     "host", ["a", "a:1", "", ":", "a:", "1.2.3.4:80", "[::1]", "[::1]:8", "%41"]
 )
 def test_a_host_is_a_name_or_an_address_and_a_port(host):
