@@ -11,7 +11,7 @@ from greenlet import GreenletExit, getcurrent
 import gpool
 from gpool import PoolClosed, PoolFull, WorkerPool
 from gpool.errors import IllegalMove
-from gpool.pool import PoolState
+from gpool.pool import PoolState, run_job
 from tests.support import in_hub, settle
 
 
@@ -118,6 +118,12 @@ def test_a_pool_with_a_worker_func_is_not_for_spawn():
         pool.spawn(int)
 
 
+def test_a_pool_knows_which_function_its_workers_call():
+    pool = WorkerPool(print)
+    assert pool.runs(print) and not pool.runs(len)
+    assert not WorkerPool().runs(run_job)  # that is its own affair
+
+
 def test_an_error_in_a_job_comes_with_the_job():
     seen = []
     pool = WorkerPool(on_error=lambda job, info: seen.append((job, info[0])))
@@ -158,6 +164,18 @@ def test_the_end_of_a_killed_worker_is_a_free_slot_too(full):
 
 
 # ---------------------------------------------------------------------- counting, joining
+
+
+def test_who_is_to_be_told_of_a_free_slot_is_told_once_in_the_hub(full):
+    pool, gate = full
+    told = []
+    for _ in range(2):
+        pool.when_available(told.append)
+    settle()
+    assert not told
+    gate.set()
+    settle()
+    assert told == [pool._semaphore]
 
 
 def test_ready_workers_count_as_free(full):
@@ -209,6 +227,14 @@ def test_stats_are_a_frozen_snapshot(pool):
     )
 
 
+def test_what_a_worker_that_is_reused_has_served_is_counted_too(pool):
+    for _ in range(3):
+        pool.spawn(int)
+        pool.join()
+    stats = pool.stats()
+    assert (stats.served, stats.created, stats.reused) == (3, 1, 2)
+
+
 def test_repr_is_one_line_that_says_how_the_pool_is(full):
     pool, _ = full
     assert repr(pool) == "<WorkerPool STARTED running=2/2 ready=0 busy=2 served=2>"
@@ -232,6 +258,21 @@ def test_kill_ends_ready_workers(pool):
     pool.join()
     pool.kill()
     assert pool.stats().running == 0
+
+
+def test_kill_waits_until_ready_workers_have_ended(pool):
+    pool.spawn(int)
+    pool.join()
+    (chan,) = pool._ready
+    pool.kill()
+    assert chan.worker.dead
+    pool.spawn(int)
+    pool.join()
+    (chan,) = pool._ready
+    pool.kill(block=False)
+    assert not chan.worker.dead
+    settle()
+    assert chan.worker.dead
 
 
 def test_an_item_sees_the_exception_that_kill_was_given(pool):
