@@ -59,7 +59,7 @@ class Own(glogging.Logger):
 class Silent(glogging.Logger):
     """As it was before version 25."""
 
-    access_log_enabled = None
+    access_log_enabled = None  # type: ignore[assignment]  # it had none
 
 
 @pytest.mark.parametrize(
