@@ -28,6 +28,22 @@ def refused(http11=True, **fields):
     return caught.value.status
 
 
+def test_the_limits_are_those_of_other_servers():
+    """gunicorn's and Apache's; waitress's for a body."""
+    limits = Limits()
+    assert (limits.max_request_line, limits.max_headers, limits.max_header_size) == (
+        8_190,
+        100,
+        8_190,
+    )
+    assert (limits.max_head_size, limits.max_body_size) == (65_536, 1_073_741_824)
+
+
+def test_no_length_is_taken_for_that_of_a_chunked_body():
+    assert CHUNKED < 0
+    assert framed(length="1").length != framed(coding="chunked").length == CHUNKED
+
+
 @pytest.mark.parametrize(
     "fields",
     [
