@@ -173,22 +173,15 @@ def judge(module: Module, equivalents: dict[Key, str]) -> tuple[list[str], bool]
     total, equivalent = len(module.mutants), len(survivors) - len(surprises)
     killed = total - len(survivors)
     hangs = sum(outcome.by == "no end" for outcome in module.outcomes.values())
-    share = 100 * killed / total
-    row = [module.name, total, killed, hangs, equivalent, len(surprises), f"{share:.1f} %"]
+    shares = [f"{100 * killed / of:.1f} %" for of in (total, total - equivalent)]
+    row = [module.name, total, killed, hangs, equivalent, len(surprises), *shares]
     return [str(one) for one in row], not (surprises or stale)
 
 
 def print_table(rows: list[list[str]]) -> None:
     """Print what came of each module."""
-    head = [
-        "module",
-        "mutants",
-        "killed",
-        "of them by no end",
-        "equivalent",
-        "left",
-        "killed of all",
-    ]
+    head = ["module", "mutants", "killed", "of them by no end", "listed", "left"]
+    head += ["killed of all", "of those not listed"]
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     for row in [head, *rows]:
         print(
