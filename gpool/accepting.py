@@ -32,6 +32,7 @@ from gpool.listener import bind, made, parse, remove
 from gpool.log import QuietLog
 from gpool.overflow import WAITING, Overflow, Policy
 from gpool.states import State, moved
+from gpool.tcpinfo import BACKLOG_LENGTH, tcp_info
 
 __all__ = ["MOVES", "AcceptLoop", "Accepting"]
 
@@ -57,11 +58,6 @@ OF_ONE_CLIENT = frozenset(
 )
 TCP_DEFER_ACCEPT: Any = getattr(socket, "TCP_DEFER_ACCEPT", None)
 DEFER_SECONDS = 1  # for which the kernel is asked to hold a silent client back; as in fasthttp
-
-#: How much of Linux's struct tcp_info (linux/tcp.h) is asked for, and where in it a listener has
-#: the length of its backlog, as the field tcpi_unacked.
-TCP_INFO: Any = getattr(socket, "TCP_INFO", None) if sys.platform.startswith("linux") else None
-TCP_INFO_SIZE, BACKLOG_LENGTH = 32, slice(24, 28)
 
 #: Linux inherits TCP_NODELAY from the listener; elsewhere each connection needs it.
 NODELAY_IS_INHERITED = sys.platform.startswith("linux")
@@ -159,13 +155,7 @@ class AcceptLoop(server.StreamServer):
 
     def backlog_length(self) -> int | None:
         """Any side. How many connections wait in the kernel's backlog; None if it does not tell."""
-        if TCP_INFO is None or self.socket.family not in (AF_INET, AF_INET6):
-            return None
-        try:
-            info = self.socket.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
-        except OSError:  # a kernel in user space, or one without memory
-            return None
-        return int.from_bytes(info[BACKLOG_LENGTH], sys.byteorder)
+        return tcp_info(self.socket, BACKLOG_LENGTH)
 
     def close(self) -> None:
         """Any side. Close the listener; connections go on."""

@@ -31,6 +31,7 @@ LADDER = [
     "lingering",
     "overflow",
     "hijacks",
+    "tcpinfo",
     "listener",
     "accepting",
     "admission",

@@ -2,7 +2,7 @@
 
 A connection belongs to the Hub until a whole request is there; then a worker has it for as long
 as the application needs, and the Hub takes it back. Follow it from the top: `begin`, `ready`,
-`_pump`, `next_request`; then, on the worker's side, `finish`.
+`_receive`, `next_request`; then, on the worker's side, `finish`.
 
     NEW --bytes--> READING --whole--> (QUEUED) --> ACTIVE --> IDLE --bytes--> READING ...
                                                      |    +-> WRITING: the rest of the answer
@@ -378,8 +378,7 @@ class HTTPConnection(Intake):
             if self.body is not None and self._pending is None:
                 self._end(Verdict.CLOSE)
             else:
-                environ = None if self._pending is None else self._pending[0]
-                self.refuse(408, "the request did not arrive in time", environ=environ)
+                self.refuse(408, "the request did not arrive in time")
         elif state is QUEUED:
             self.site.no_worker(self, None)
         elif state is WRITING:

@@ -177,7 +177,7 @@ class Intake(Wire):
             if self._pending is None:  # it is answered: a second one would be the next request's
                 self.settle(Verdict.LINGER)
             else:
-                self.refuse(error.status, str(error), environ=self._pending[0])
+                self.refuse(error.status, str(error))
             return None
         if self._pending is None:
             return self._discard(body, piece)
@@ -228,8 +228,10 @@ class Intake(Wire):
             status: HTTP's.
             text: the body.
             extra: more header lines.
-            environ: of the request, if one was read.
+            environ: of the request, if one was read; that whose body is gathered is known here.
         """
+        if self._pending is not None:
+            environ = self._pending[0]
         method = environ["REQUEST_METHOD"] if environ else self.buffer[:5].decode("latin-1")
         head_only = method.strip() == "HEAD"
         self.body = self._pending = None

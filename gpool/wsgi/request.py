@@ -73,7 +73,7 @@ class Heads:
         # version, whose last digit is part of a block therefore.
         self._lines: dict[bytes, Environ] = {}
         self._blocks: dict[bytes, tuple[Environ, Framing]] = {}
-        self._hosts: set[str | None] = set()  # well-formed ones
+        self._hosts: set[str] = set()  # well-formed ones
         self._seen: set[int] = set()  # hashes of what has come once
 
     def read(self, head: bytes) -> tuple[Environ, Framing]:
@@ -120,10 +120,11 @@ class Heads:
 
     def _check_host(self, host: str | None, http11: bool) -> None:
         # One server has few names.
-        if host is None or host not in self._hosts:
-            check_host(host, http11)
-            if len(self._hosts) < MAX_HOSTS:
-                self._hosts.add(host)
+        if host in self._hosts:
+            return
+        check_host(host, http11)
+        if host is not None and len(self._hosts) < MAX_HOSTS:
+            self._hosts.add(host)
 
     def _read_by_rules(self, head: bytes, environ: Environ) -> tuple[Environ, bool]:
         # The fields, and whether it is HTTP/1.1.

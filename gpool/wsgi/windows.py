@@ -10,10 +10,11 @@ Where the system does not tell (not Linux, or before 5.4) nothing is done.
 """
 
 import socket
-import sys
 from contextlib import suppress
 from socket import IPPROTO_TCP
 from typing import Any
+
+from gpool.tcpinfo import PEER_WINDOW, tcp_info
 
 __all__ = ["LARGE_ANSWER", "heed_window"]
 
@@ -21,11 +22,7 @@ LARGE_ANSWER = 131_072  # bytes from which on it is worth a look: some 30 us of 
 SMALL_WINDOW = 16_384  # bytes; what a client's kernel begins with is four times that and more
 UNSENT = 65_536  # bytes that the kernel takes beyond what the window allows
 
-LINUX = sys.platform.startswith("linux")
-TCP_INFO: int = getattr(socket, "TCP_INFO", 11)
-TCP_NOTSENT_LOWAT: int = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-#: Where struct tcp_info (linux/tcp.h) has tcpi_snd_wnd, the client's window.
-WINDOW = slice(228, 232)
+TCP_NOTSENT_LOWAT: int = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python has no name for it
 
 
 def heed_window(sock: Any) -> None:
@@ -34,9 +31,7 @@ def heed_window(sock: Any) -> None:
     Args:
         sock: the connection's; of any family.
     """
-    if not LINUX:
-        return
-    with suppress(OSError):  # no TCP, or the connection is gone
-        window = sock.getsockopt(IPPROTO_TCP, TCP_INFO, WINDOW.stop)[WINDOW]
-        if window and int.from_bytes(window, sys.byteorder) < SMALL_WINDOW:
+    window = tcp_info(sock, PEER_WINDOW)
+    if window is not None and window < SMALL_WINDOW:
+        with suppress(OSError):  # the connection is gone
             sock.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
