@@ -211,6 +211,7 @@ class Admission(AcceptLoop):
         self._refused[reason] += 1
         bound = {
             Refusal.FULL: self.pool.max_workers,
+            Refusal.OVERLOADED: self.limit,
             Refusal.MAX_CONNECTIONS: self._limits.max_connections,
             Refusal.MAX_CONNS_PER_IP: self._limits.max_conns_per_ip,
         }[reason]
@@ -276,6 +277,11 @@ class Admission(AcceptLoop):
     def set_spawn(self, spawn: Any) -> None:
         """Any side. gevent's would put the pool's `full` in the place of the server's."""
         self.pool = spawn
+
+    @property
+    def limit(self) -> int:
+        """Any side. How many items may be in flight now."""
+        return self.pool.max_workers
 
     def has_room(self) -> bool:
         """Any side. Whether a connection would be served."""

@@ -26,6 +26,7 @@ class Refusal(Enum):
     """Why a connection was refused."""
 
     FULL = "all workers are busy"
+    OVERLOADED = "the application is overloaded"  # below that: ``overflow="adaptive"``
     MAX_CONNECTIONS = "max_connections reached"
     MAX_CONNS_PER_IP = "max_conns_per_ip reached"
 

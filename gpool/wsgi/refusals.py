@@ -2,12 +2,13 @@
 
 from gpool.limits import Refusal
 
-__all__ = ["ANSWERS", "OVERLOADED", "RETRY_AFTER"]
+__all__ = ["ANSWERS", "RETRY_AFTER"]
 
 RETRY_AFTER = b"Retry-After: 1\r\n"
 #: What a refused client reads; fasthttp's words, with our names.
 ANSWERS = {
     Refusal.FULL: (503, "The connection cannot be served because max_workers limit exceeded"),
+    Refusal.OVERLOADED: (503, "The request cannot be served because the application is overloaded"),
     Refusal.MAX_CONNECTIONS: (
         503,
         "The connection cannot be served because max_connections limit exceeded",
@@ -17,5 +18,3 @@ ANSWERS = {
         "The number of connections from your address exceeds max_conns_per_ip",
     ),
 }
-#: What those read whom `gpool.wsgi.adapting` refuses.
-OVERLOADED = (503, "The request cannot be served because the application is overloaded")

@@ -35,7 +35,7 @@ from gpool.wsgi.keeping import Keeper
 from gpool.wsgi.lobby import Lobby
 from gpool.wsgi.parked import CROWD
 from gpool.wsgi.parking import TICK
-from gpool.wsgi.refusals import ANSWERS, OVERLOADED, RETRY_AFTER
+from gpool.wsgi.refusals import ANSWERS, RETRY_AFTER
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import body_of, canned
 from gpool.wsgi.settings import Settings, unknown
@@ -342,10 +342,10 @@ class WSGIServer(Keeper):
             conn.move(ConnState.QUEUED)
             self.site.deadlines.set(conn, self._settings.queue_timeout)
             return
-        self.count_refusal(conn, Refusal.FULL)
+        reason = Refusal.OVERLOADED if self._policy == "adaptive" else Refusal.FULL
+        self.count_refusal(conn, reason)
         environ = exchange.take_environ() if exchange is not None else None
-        answer = OVERLOADED if self._policy == "adaptive" else ANSWERS[Refusal.FULL]
-        conn.refuse(*answer, RETRY_AFTER, environ=environ)
+        conn.refuse(*ANSWERS[reason], RETRY_AFTER, environ=environ)
 
     # ------------------------------------------------------------------ start and stop
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 import pytest
 
 from gpool.admin.page import Page, policy
+from gpool.admin.snapshot import REASONS
 from tests.admin.parts import snapshot
 
 
@@ -22,6 +23,11 @@ def test_the_title_and_the_figures_are_filled_in(page):
     assert '<tr><th scope="row">Workers busy</th><td>3</td></tr>' in text
     assert '<tr><th scope="row">Answers 2xx</th><td>1234</td></tr>' in text
     assert "{{" not in text
+
+
+def test_every_reason_for_a_refusal_has_a_colour(page):
+    text = page.render(snapshot(title="x")).decode()
+    assert re.findall(r'row\("refused", "(\w+)"', text) == list(REASONS)
 
 
 def test_a_title_cannot_become_markup(page):

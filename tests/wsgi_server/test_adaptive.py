@@ -62,7 +62,8 @@ def test_who_waits_in_vain_gets_a_503_that_says_why(serve, site, visit, caplog):
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert b"application is overloaded" in answer.body
     assert refused.rest() == b"" and "/refused" not in site.calls
-    assert server.stats().refused[Refusal.FULL] == 1
+    assert server.stats().refused[Refusal.OVERLOADED] == 1
+    assert "the application is overloaded (1)" in caplog.text
     site.gate.set()
     assert held.answer().status == 200
 
