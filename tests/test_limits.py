@@ -44,6 +44,18 @@ def test_the_total_is_looked_at_first():
     assert limits.admit(("192.0.2.1", 2)) is Refusal.MAX_CONNECTIONS
 
 
+def test_a_release_tells_those_that_wait_for_room_once():
+    limits = ConnectionLimits(max_connections=1)
+    peer = ("192.0.2.1", 1)
+    told = []
+    for _ in range(2):
+        assert limits.admit(peer) is None
+        if not told:
+            limits.when_room(lambda: told.append(limits.full()))
+        limits.release(peer)
+    assert told == [False]
+
+
 def test_who_is_expected_makes_it_full_and_takes_nobodys_place():
     limits = ConnectionLimits(max_connections=2, max_conns_per_ip=2)
     peer = ("192.0.2.1", 1)

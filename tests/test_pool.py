@@ -240,6 +240,14 @@ def test_repr_is_one_line_that_says_how_the_pool_is(full):
     assert repr(pool) == "<WorkerPool STARTED running=2/2 ready=0 busy=2 served=2>"
 
 
+def test_a_condition_is_looked_at_whenever_a_worker_becomes_free(full):
+    pool, gate = full
+    free = pool.condition(lambda: len(pool) == 0)
+    assert not free.wait(0)
+    gate.set()
+    assert free.wait(5)
+
+
 # ---------------------------------------------------------------------- kill
 
 
@@ -312,6 +320,21 @@ def test_kill_without_block_returns_at_once(full):
     assert len(pool) == 2
     settle()
     assert pool.stats().running == 0
+
+
+def test_an_item_accepted_after_a_kill_is_served(pool):
+    pool.spawn(int)
+    pool.join()
+    served = []
+
+    def item():
+        gevent.sleep(0)
+        served.append(1)
+
+    pool.kill(block=False)  # ends the worker that is ready now
+    pool.spawn(item)
+    pool.join()
+    assert served and pool.stats().created == 2
 
 
 def test_kill_gives_up_on_an_item_that_goes_on(pool):

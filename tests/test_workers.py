@@ -142,6 +142,27 @@ def test_every_item_runs_in_a_fresh_copy_of_the_pools_context():
     pool.stop()
 
 
+def test_an_item_sees_nothing_of_the_one_before_where_the_pool_was_created_with_nothing_set(served):
+    """As in a program that has set none by then; an empty context need not be copied."""
+    pool = contextvars.Context().run(WorkerPool, served)
+    seen = []
+    for value in ("one", "two"):
+        in_hub(pool.serve, lambda value=value: (seen.append(VAR.get()), VAR.set(value)))
+    assert seen == ["fresh"] * 2 and pool.stats().created == 1
+    pool.stop()
+
+
+def test_what_joins_several_calls_gets_a_fresh_context_for_each():
+    token = VAR.set("pool")
+    pool = WorkerPool(print)
+    VAR.reset(token)
+    for _ in range(2):
+        context = pool.fresh_context()
+        assert context[VAR] == "pool"
+        context.run(VAR.set, "call")
+    pool.stop()
+
+
 def test_what_an_item_puts_into_its_context_is_let_go_of_when_it_ends(pool):
     class Value:
         pass
@@ -528,6 +549,20 @@ def test_the_cleaner_is_due_when_the_oldest_ready_worker_is(pool, clock, monkeyp
     in_hub(pool._clean)
     # Nobody was ready: a whole duration. Then two were, released 4 seconds before.
     assert due[-2:] == [10.0, 6.0]
+
+
+def test_the_oldest_is_the_one_that_was_released_first(pool, clock, monkeypatch):
+    due = []
+    monkeypatch.setattr(pool, "_arm_cleaner", due.append)
+    first, second = hold(pool, 1), hold(pool, 1)
+    first.set()
+    settle()
+    clock.advance(3)
+    second.set()
+    settle()
+    clock.advance(1)
+    in_hub(pool._clean)
+    assert due[-1] == 6.0
 
 
 def test_the_cleaner_runs_by_itself_and_only_while_there_are_workers(served):

@@ -206,7 +206,10 @@ def test_a_size_that_is_malformed_is_refused(line):
         (b"5\r\nhello", b"x"),
         (b"5\r\nhello\r", b"\r"),
         (b"5\r\nhello", b"\n"),
+        (b"5;a", b"\x1f"),
         (b"0\r\nA: b", b"\x0b"),
+        (b"0\r\nA: b", b"\x7f"),
+        (b"0\r\nA: b", b"\r\r\n"),
         (b"0\r\nA: b\r", b"c"),
         (b"0\r\nA b\r", b"\n"),
         (b"0\r\n: b\r", b"\n"),
@@ -272,6 +275,10 @@ def test_the_extensions_of_a_body_have_a_limit_together():
 def test_trailers_have_the_limits_of_a_head(most, above):
     assert fed(ChunkedBody(LIMITS), [b"0\r\n" + most + b"\r\n"]) == (b"", b"")
     assert refused([b"0\r\n" + most + above]) == refused([b"0\r\n", most, above]) == 431
+
+
+def test_a_line_that_is_too_long_is_just_that_whatever_else_is_wrong_with_it():
+    assert refused([b"0\r\nA:" + b"b" * 1_022 + b"\r\r\n"]) == 431
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """How a request goes on after its head: RFC 9112 sections 6.3 and 9.3, on fields alone."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,12 @@ def test_the_limits_are_those_of_other_servers():
         8_190,
     )
     assert (limits.max_head_size, limits.max_body_size) == (65_536, 1_073_741_824)
+
+
+def test_what_requests_have_in_common_cannot_be_changed_by_one_of_them():
+    for shared, name in ((Limits(), "max_body_size"), (PLAIN, "keep_alive")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(shared, name, 1)
 
 
 def test_no_length_is_taken_for_that_of_a_chunked_body():
@@ -174,9 +182,13 @@ def test_whether_the_connection_stays(connection, kept_11, kept_10):
 
 
 def test_only_a_client_of_1_1_with_a_body_can_expect_100():
-    assert framed(expect="100-continue", length="5").expects_continue
+    for length in ("1", "5"):
+        assert framed(expect="100-continue", length=length).expects_continue
     assert framed(expect="100-CONTINUE", coding="chunked").expects_continue
     assert not framed(http11=False, expect="100-continue", length="5").expects_continue
+    upgrade = {"upgrade": "websocket", "connection": "upgrade"}
+    assert framed(**upgrade).upgrade
+    assert not framed(expect="100-continue", length="0", **upgrade).expects_continue
 
 
 @pytest.mark.parametrize("expect", ["", "100", "200-ok", "100-continue, 100-continue", " "])
