@@ -135,6 +135,25 @@ def test_what_is_too_large_is_refused_with_the_byte_above_the_limit(status, most
         assert caught.value.args == (status, len(most) + 1)
 
 
+@pytest.mark.parametrize(
+    ("data", "searched", "status"),
+    [
+        (b"\nGET", 0, 400),
+        (b"\r\nGET", 0, 400),
+        (b"GET /\rX", len(b"GET /\r"), 400),
+        (b"BAD\r\n", len(b"BAD\r"), 400),
+        (b"GET /" + b"a" * 1_024 + b" HTTP/1.1\r\n", 0, 414),
+    ],
+)
+def test_it_needs_no_more_than_to_be_told_what_it_has_seen(data, searched, status):
+    """A connection tells three bytes less, which may be of an empty line."""
+    if searched:
+        check_beginning(data[:searched], 0, LIMITS)
+    with pytest.raises(BadRequest) as caught:
+        check_beginning(data, searched, LIMITS)
+    assert caught.value.status == status
+
+
 def test_too_many_fields_are_refused_with_the_end_of_the_first_above_the_limit():
     most = LINE + b"A: b\r\n" * 100
     assert fed([most]) is fed(bytewise(most)) is None

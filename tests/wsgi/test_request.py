@@ -431,6 +431,8 @@ def test_a_request_line_is_read_into_the_environ(line, expected):
         ("GET a HTTP/1.1", 400),
         ("GET * HTTP/1.1", 400),
         ("OPTIONS a HTTP/1.1", 400),
+        ("OPTIONS ! HTTP/1.1", 400),
+        ("POST * HTTP/1.1", 400),
         ("GET ftp://a/ HTTP/1.1", 400),
         ("GET http:///a HTTP/1.1", 400),
         ("GET http://a@b/ HTTP/1.1", 400),
@@ -514,6 +516,7 @@ def padded(size, begin, end=b""):
     [
         (414, lambda more: padded(1_024 + more, b"GET /", b" HTTP/1.1") + b"\r\nHost: a"),
         (431, lambda more: b"GET / HTTP/1.1\r\nHost: a\r\n" + padded(1_024 + more, b"X:")),
+        (431, lambda more: b"GET / HTTP/1.1\r\n" + padded(1_024 + more, b"X:") + b"\r\nHost: a"),
         (
             431,
             lambda more: (
@@ -524,13 +527,18 @@ def padded(size, begin, end=b""):
         ),
         (431, lambda more: b"GET / HTTP/1.1\r\nHost: a" + b"\r\nX:" * (99 + more)),
     ],
-    ids=["request line", "field", "head", "fields"],
+    ids=["request line", "last field", "first field", "head", "fields"],
 )
 def test_a_limit_is_what_is_still_served(above, status, build):
     heads = fresh()
     for _ in range(3):
         result = outcome(heads, build(int(above)))
         assert result[0] == status if above else result[1] is PLAIN
+
+
+def test_a_request_line_may_be_longer_than_a_field():
+    heads = Heads(Limits(max_request_line=4_096, max_header_size=1_024), {})
+    assert outcome(heads, padded(4_096, b"GET /", b" HTTP/1.1") + b"\r\nHost: a")[1] is PLAIN
 
 
 def test_the_template_is_a_part_of_each_environ_and_stays_as_it_is():
