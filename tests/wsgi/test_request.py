@@ -457,6 +457,7 @@ def test_a_request_line_that_is_malformed_or_not_served_is_refused(line, status)
         (["X_Y: a", "X_Y: b"], {}),
         (["X: a ", "Y: b", "x:\tc", "X: d"], {"HTTP_X": "a,c,d", "HTTP_Y": "b"}),
         (["Cookie: a=b", "cookie: c=d"], {"HTTP_COOKIE": "a=b; c=d"}),
+        (["Accept: a", "accept: b"], {"HTTP_ACCEPT": "a,b"}),
         (["X: a,b", "X:"], {"HTTP_X": "a,b,"}),
     ],
 )
