@@ -1,5 +1,6 @@
 """The examples, run as a reader would."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -62,7 +63,7 @@ class Person:
 
 def test_every_example_has_a_test():
     tested = {"echo", "hijack", "flask_app", "django_app", "falcon_app", "bottle_app"}
-    tested |= {"websocket_app"}
+    tested |= {"telemetry_app", "websocket_app"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -185,3 +186,24 @@ def test_the_file_drop_in_bottle(http):
     part = client.request("GET", place, headers={"Range": "bytes=100-299"})
     assert (part.status, part.data) == (206, data[100:300])
     assert client.request("GET", "/no-such-file").status == 404
+
+
+def test_the_traced_application_prints_the_spans_of_its_callers_trace(run):
+    process, address = run("telemetry_app.py")
+    client = HTTPConnectionPool(*address, timeout=20, retries=False)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traceparent = f"00-{trace}-b7ad6b7169203331-01"
+    answer = client.request("GET", "/chain", headers={"traceparent": traceparent})
+    assert answer.json()["trace"] == trace
+    client.close()
+    process.send_signal(signal.SIGTERM)
+    text, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    decoder, spans = json.JSONDecoder(), []
+    while text := text.lstrip():
+        span, end = decoder.raw_decode(text)
+        spans.append(span)
+        text = text[end:]
+    names = ["the database", "GET /work", "GET", "GET /chain"]  # as they end
+    assert [span["name"] for span in spans] == names
+    assert {span["context"]["trace_id"] for span in spans} == {f"0x{trace}"}
