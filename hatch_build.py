@@ -38,7 +38,9 @@ MODULES = (
     "wsgi.scanning",
     "wsgi.server",
     "wsgi.site",
+    "wsgi.slowlane",
     "wsgi.sockets",
+    "wsgi.watched",
     "wsgi.wire",
 )
 DIRECTIVES = {"language_level": 3, "annotation_typing": False, "binding": False}

@@ -1,6 +1,7 @@
 """An accept loop that nothing ends but the loss of its listener.
 
-gevent's `gevent.server.StreamServer` accepts in the Hub, up to `max_accept` connections a turn.
+gevent's `gevent.server.StreamServer` accepts in the Hub, up to `max_accept` connections a turn;
+here a turn ends after `TURN` seconds, too, since who is accepted may be served at once.
 This adds what production asks of it: the listener's options, a pause that is a timer, and an
 answer to each error of accept(2). fasthttp ends its loop when descriptors run out (server.go,
 ``acceptConn``); gevent prints a traceback for each failed accept.
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Callable
 from enum import auto
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOMAXCONN, TCP_NODELAY
+from time import monotonic
 from typing import Any
 
 from gevent import server, socket
@@ -38,6 +40,7 @@ __all__ = ["MOVES", "AcceptLoop", "Accepting"]
 
 logger = logging.getLogger("gpool.server")
 
+TURN = 0.00025  # seconds of accepting, and serving who is accepted, before others have a turn
 MIN_BACK_OFF, MAX_BACK_OFF = 0.01, 1.0  # seconds, gevent's own figures
 
 #: accept(2), "Error handling" and EPERM: the error of a client that is off the queue by now.
@@ -234,6 +237,7 @@ class AcceptLoop(server.StreamServer):
             # it once, and then no more.
             self._back_off_after(OSError(errno.ENOSPC, "the listener cannot be watched"))
             return
+        latest = monotonic() + TURN
         for _ in range(self.max_accept):
             if self.overflow.state is WAITING and self.full():
                 self.stop_accepting()
@@ -250,6 +254,8 @@ class AcceptLoop(server.StreamServer):
                 self.do_handle(*accepted)
             except BaseException:
                 self.loop.handle_error((accepted[1], self), *sys.exc_info())
+            if monotonic() > latest:
+                return
 
     def _lost(self, error: OSError) -> None:
         # Hub side. The listener is no more.

@@ -11,9 +11,9 @@ from gevent import server as gevent_server
 from gevent import socket
 from gevent.hub import get_hub
 
-from gpool import StreamServer
+from gpool import StreamServer, accepting
 from gpool.accepting import Accepting, AcceptLoop
-from tests.support import Log, ask, connect, settle
+from tests.support import Clock, Log, ask, connect, settle
 
 
 def echo(sock, address):
@@ -205,3 +205,27 @@ def test_a_connection_that_cannot_be_served_does_not_keep_others_waiting(server,
     ((context, kind, error, _),) = errors
     assert (context, kind, str(error)) == ((failed[0], server), MemoryError, "for this one")
     assert server.accepted == 2 and server.started
+
+
+def test_a_turn_of_accepting_ends_when_its_time_is_over(server, monkeypatch):
+    """Others have their turn, and then it goes on; the clock says that each takes too long."""
+    clock = Clock()
+    monkeypatch.setattr(accepting, "monotonic", clock)
+    accepted = []
+    handle = server.do_handle
+    server.do_handle = lambda *args: (
+        accepted.append(len(turns)),
+        clock.advance(2 * accepting.TURN),
+        handle(*args),
+    )
+    turns = []
+    read = server._do_read
+    server.stop_accepting()
+    server._do_read = lambda: (turns.append(None), read())
+    clients = [connect(server.address) for _ in range(3)]
+    server.start_accepting()
+    for client in clients:
+        client.sendall(b"a")
+        assert client.recv(1) == b"a"
+        client.close()
+    assert accepted == [1, 2, 3]

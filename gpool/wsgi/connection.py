@@ -68,7 +68,7 @@ class HTTPConnection(Intake):
             if self.state is NEW:
                 self.site.deadlines.set(self, self.site.settings.header_timeout)
             if self._io is None and self.state not in GIVEN_AWAY:
-                self._watch(READ)
+                self._watch_first()
 
     def ready(self) -> None:
         """Hub side. The socket is ready for what it is watched for."""

@@ -136,6 +136,7 @@ class Intake(Wire):
         if self.state is not READING and buffer:
             self.move(READING)
             self.site.deadlines.set(self, self.site.settings.header_timeout)
+            self._moved(len(buffer))
 
     def _begin(self, environ: Environ, framing: Framing) -> Exchange:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.remote
@@ -188,6 +189,7 @@ class Intake(Wire):
             if self.state is not READING:
                 self.move(READING)
             self.site.deadlines.set(self, self.site.settings.body_timeout)
+            self._moved(len(received) or CHUNK)  # many send the head first, and then the body
             return None
         self._pending = None
         if size > self.site.settings.body_buffer:  # the size decides, not how it has come

@@ -37,22 +37,16 @@ from os import getpid
 from sys import getsizeof
 from typing import Any
 
-from gevent.monkey import get_original
-
 from gpool.connection import Connection, ConnState
 from gpool.wsgi.connection import HTTPConnection
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.site import Site
+from gpool.wsgi.slowlane import EPOLL, EPOLLIN
 from gpool.wsgi.sockets import Accepted, Kind, accepted
 from gpool.wsgi.wire import READ
 
 __all__ = ["EPOLL", "PARK_AFTER", "ParkingLot"]
 
-try:
-    EPOLL: Any = get_original("select", "epoll")  # gevent's patches take it out of `select`
-except AttributeError:  # not Linux
-    EPOLL = None
-EPOLLIN = 1  # sys/epoll.h
 #: Seconds. Parking and waking cost 30 us together, so 10 000 clients that come back just then,
 #: which is the worst that they can do, take 6 % of a CPU.
 PARK_AFTER = 5.0

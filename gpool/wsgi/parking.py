@@ -8,15 +8,17 @@ Guarantees: a deadline is met within two ticks after it is due, never before (a 
 is set by the clock of the last sweep, may be early by the time for which the Hub was blocked);
 setting and dropping one costs the same however many there are; a connection that is dropped is not
 kept alive; one that has been set for the usual time is looked at in between, if somebody wants to.
-Who is due must have been so at the sweep before, so that the loop has had a turn since
-to read what came in time: that the Hub was blocked is no client's fault.
+Who is due must have been so at the sweep before, so that the loop has had a turn since to read what
+came in time: that the Hub was blocked is no client's fault. A crowd that is due together expires in
+several turns of the loop, so that the others are not kept waiting.
 
 What it means that a deadline is over, is left to the connection: `Timed.expired`; what is to be
 seen before, to whoever looks (`look_early`).
 """
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from math import inf
 from time import monotonic
 from typing import Any, Protocol
@@ -26,6 +28,8 @@ __all__ = ["Deadlines", "Timed"]
 logger = logging.getLogger("gpool.wsgi")
 
 TICK = 0.25  # seconds between two sweeps; one of nothing costs 1 us
+TURN = 512  # are looked at before the loop has a turn; arbitrary
+EXPIRY = 32  # so many looks does one take that expires: it is answered, and closed
 FOREVER = 1e9  # seconds, 31 years: for the usual time, so that it can be subtracted again
 
 
@@ -62,6 +66,7 @@ class Deadlines:
 
     __slots__ = (
         "_clock",
+        "_due",
         "_look",
         "_look_after",
         "_swept",
@@ -84,6 +89,7 @@ class Deadlines:
         # In dicts, for their order: what was made first is looked at first, and given up first, so
         # that memory is freed as it was taken, in one piece.
         self._wheel: dict[int, dict[Any, None]] = {}
+        self._due: deque[tuple[int, float, Iterator[Any]]] = deque()  # off the wheel, to be seen
         self._swept = self._slot(clock()) - 1  # the last slot that needs no second look
         self.now = self.usual = 0.0
         self.usual_slot = 0
@@ -156,26 +162,41 @@ class Deadlines:
                     del self._wheel[timed.slot]
             timed.slot = 0
 
-    def sweep(self) -> None:
-        """Hub side. A tick has passed: find those that are due."""
+    def sweep(self) -> bool:
+        """Hub side. A tick has passed: find those that are due; returns what `go_on` does."""
         before = self.now
         self._read_clock()
         reached = self._slot(before)
         slots = range(self._swept + 1, reached + 1)
         self._swept = max(reached - 1, self._swept)
         for slot in slots:
-            for timed in self._wheel.pop(slot, ()):
-                if timed.slot == slot:  # one before it may have dropped it
-                    self._look_at(timed, before)
+            if slot in self._wheel:
+                self._due.append((slot, before, iter(self._wheel.pop(slot))))
+        return self.go_on()
 
-    def _look_at(self, timed: Any, before: float) -> None:
+    def go_on(self) -> bool:
+        """Hub side. Look at more of them; whether there are some left, for the next turn."""
+        left = TURN
+        while self._due:
+            slot, before, members = self._due[0]
+            for timed in members:
+                if timed.slot == slot:  # one before it may have dropped it
+                    left -= EXPIRY if self._look_at(timed, before) else 1
+                    if left <= 0:
+                        return True
+            self._due.popleft()
+        return False
+
+    def _look_at(self, timed: Any, before: float) -> bool:
+        # Whether it is over.
         timed.slot = 0
         if timed.deadline >= before:
             again = timed.deadline if self._look is None else self._look(timed)
             if again != inf:
                 self._put(timed, again)
-            return
+            return False
         try:
             timed.expired()
         except Exception:
             logger.exception("%r could not expire", timed)
+        return True

@@ -369,6 +369,7 @@ class WSGIServer(Keeper):
         site.read_with(Heads(self._settings.limits, environ))
         site.dates.tick()
         self.keep(self._kind)
+        site.slow.open()
         if self._ticking is None:
             self._ticking = self.loop.timer(TICK, TICK, ref=False)
             self._ticking.start(site.tick)
@@ -380,6 +381,7 @@ class WSGIServer(Keeper):
         if self._ticking is not None:
             self._ticking.close()
             self._ticking = None
+        self.site.slow.close()
         if self.site.access is not None:
             self.site.access.flush()
 

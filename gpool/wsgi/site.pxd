@@ -3,8 +3,8 @@ from gpool.wsgi.request cimport Heads
 from gpool.wsgi.response cimport Dates
 
 cdef class Site:
-    cdef public object access, application, closed, fresh_context, give, hijacked, lingering
-    cdef public object loop, no_worker, parked, pumping, serve, settings
+    cdef public object _more, access, application, closed, fresh_context, give, hijacked, lingering
+    cdef public object loop, no_worker, parked, pumping, serve, settings, slow
     cdef public dict blocks, whole
     cdef public Dates dates
     cdef public Heads heads

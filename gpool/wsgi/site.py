@@ -10,6 +10,7 @@ from gpool.wsgi.parking import Deadlines
 from gpool.wsgi.request import Heads
 from gpool.wsgi.response import BLOCKS, Dates
 from gpool.wsgi.settings import Settings
+from gpool.wsgi.slowlane import SlowLane
 
 __all__ = ["Application", "Site"]
 
@@ -27,6 +28,7 @@ class Site:
     Attributes:
         application: PEP 3333's.
         settings: times and sizes.
+        slow: where slow connections wait.
         heads: reads requests; set by `read_with`.
         whole: the heads that are remembered (`Heads.whole`).
         blocks: the headers that are remembered (`gpool.wsgi.response.BLOCKS`).
@@ -53,6 +55,7 @@ class Site:
     """
 
     __slots__ = (
+        "_more",
         "access",
         "application",
         "blocks",
@@ -74,6 +77,7 @@ class Site:
         "sendfile",
         "serve",
         "settings",
+        "slow",
         "whole",
     )
 
@@ -95,6 +99,7 @@ class Site:
         self.settings = settings
         self.request_timeout = settings.request_timeout
         self.loop = loop
+        self.slow = SlowLane(loop)
         self.lingering = lingering
         self.serve = serve
         self.give = give
@@ -112,6 +117,7 @@ class Site:
         self.errors = 0
         self.sendfile = True
         self.pumping: Any = None
+        self._more: Any = None  # a timer, while more deadlines are due
 
     def read_with(self, heads: Heads) -> None:
         """Any side. Set what reads requests."""
@@ -123,6 +129,16 @@ class Site:
         self.dates.tick()
         if self.parked is not None:
             self.parked.sweep(self.deadlines.now)
-        self.deadlines.sweep()
+        if self.deadlines.sweep() and self._more is None:
+            self._more = self.loop.timer(0.0)
+            self._more.start(self._go_on)
         if self.access is not None:
             self.access.flush()
+
+    def _go_on(self) -> None:
+        # Hub side. More are due than one turn of the loop is to be spent on.
+        if self.deadlines.go_on():
+            self._more.start(self._go_on)
+        else:
+            self._more.close()
+            self._more = None

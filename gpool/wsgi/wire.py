@@ -23,10 +23,11 @@ from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
-from gpool.connection import Connection, ConnState
+from gpool.connection import ConnState
 from gpool.errors import BodyTimeout, ClientDisconnected, WriteTimeout
 from gpool.wsgi.body import Body, LengthBody
 from gpool.wsgi.site import Site
+from gpool.wsgi.watched import READ, WRITE, Watched
 from gpool.wsgi.windows import LARGE_ANSWER, heed_window
 
 __all__ = [
@@ -45,7 +46,6 @@ __all__ = [
 ]
 
 Wrap: TypeAlias = Callable[[Any, bytes], Any]
-READ, WRITE = 1, 2  # libev's EV_READ and EV_WRITE
 CHUNK = 65_536  # bytes read at a time, and kept of what comes while a worker is at work
 HELD = 65_536  # bytes of answers that wait for the rest of their batch
 TURN = 524_288  # bytes that one connection may send before others have their turn; arbitrary
@@ -72,9 +72,10 @@ class Peer(Enum):
 
 
 OPEN = Peer.OPEN
+UNFINISHED = (ConnState.NEW, ConnState.READING, ConnState.WRITING)
 
 
-class Wire(Connection):
+class Wire(Watched):
     """A client's socket.
 
     Args:
@@ -91,7 +92,6 @@ class Wire(Connection):
 
     __slots__ = (
         "_decoded",
-        "_io",
         "_out",
         "_out_size",
         "_request_deadline",
@@ -104,7 +104,6 @@ class Wire(Connection):
         "deadline",
         "expects",
         "peer",
-        "site",
         "slot",
     )
 
@@ -132,10 +131,6 @@ class Wire(Connection):
         self._verdict = KEEP  # what follows WRITING
 
     # ------------------------------------------------------------------ for subclasses
-
-    def ready(self) -> None:
-        """Hub side. The socket is ready for what it is watched for."""
-        raise NotImplementedError
 
     def expired(self) -> None:
         """Hub side. The deadline is over."""
@@ -171,45 +166,32 @@ class Wire(Connection):
         out = self._out
         if len(out) > 1 and self._out_size <= 2 * HELD:
             out[:] = [b"".join(out)]
-        taken = False
+        before = self._out_size
         try:
             while out:
                 sent = self._socket.send(out[0])
-                taken = True
                 self._out_size -= sent
                 if sent == len(out[0]):
                     del out[0]
                 else:
                     out[0] = memoryview(out[0])[sent:]
         except BlockingIOError:
-            pass
+            self._moved(before - self._out_size)
         except OSError:
             self.peer = Peer.GONE
             self._drop_out()
-        return taken
+        return self._out_size < before
 
     def _drop_out(self) -> None:
         # Any side. Nobody will take what was kept.
         self._out.clear()
         self._out_size = 0
 
-    # ------------------------------------------------------------------ the watcher
+    # ------------------------------------------------------------------ waiting
 
-    def _watch(self, events: int) -> None:
-        """Any side. Be told when the socket is ready for `events`."""
-        watcher = self._io
-        if watcher is None:
-            watcher = self._io = self.site.loop.io(self._socket.fileno(), events)
-        elif watcher.events != events:
-            watcher.stop()
-            watcher.events = events
-        if not watcher.active:
-            watcher.start(self.ready)
-
-    def _unwatch(self) -> None:
-        if self._io is not None:
-            self._io.close()
-            self._io = None
+    def is_slow(self) -> bool:
+        """Hub side. Whether it still waits for the rest of something."""
+        return self.state in UNFINISHED or self._waiter is not None
 
     def _wait(self, events: int, after: float, error: type[Exception]) -> None:
         """Worker side. Wait until the socket is ready; raises `error` after `after` seconds."""
@@ -219,6 +201,8 @@ class Wire(Connection):
         deadlines = self.site.deadlines
         self._wait_error = error
         self._waiter = getcurrent()
+        if self.site.slow.crowded:
+            self._moved(0)
         deadlines.set(self, min(after, self._request_deadline - deadlines.now))
         self._watch(events)
         try:
@@ -340,6 +324,8 @@ class Wire(Connection):
         if not count:
             self.peer = Peer.ENDED
             raise ClientDisconnected("the body ended too early")
+        if count < len(into):
+            self._moved(count)
         return count
 
     def _receive_body(self) -> bool:

@@ -11,7 +11,7 @@ from math import inf
 
 import pytest
 
-from gpool.wsgi.parking import Deadlines
+from gpool.wsgi.parking import EXPIRY, TURN, Deadlines
 from tests.support import Clock
 
 TICK = 1.0
@@ -464,3 +464,23 @@ def test_a_clock_that_stands_still_expires_nothing(wheel):
     assert not timed.expirations
     wheel.advance(5)
     assert len(timed.expirations) == 1
+
+
+def test_a_crowd_that_is_due_together_expires_in_several_turns(wheel):
+    """Those that are left are still on it, and can be put off, or dropped."""
+    crowd = [Timed() for _ in range(3 * TURN // EXPIRY)]
+    for timed in crowd:
+        wheel.deadlines.set(timed, 0.0)
+    wheel.clock.advance(TICK)
+    assert not wheel.deadlines.sweep()  # they were not due at the one before
+    wheel.clock.advance(TICK)
+    assert wheel.deadlines.sweep()
+    expired = [timed for timed in crowd if timed.expirations]
+    assert len(expired) == TURN // EXPIRY
+    dropped, later = [timed for timed in crowd if not timed.expirations][:2]
+    wheel.deadlines.drop(dropped)
+    wheel.deadlines.set(later, 100.0)
+    while wheel.deadlines.go_on():
+        pass
+    assert [timed for timed in crowd if not timed.expirations] == [dropped, later]
+    assert len(wheel.deadlines) == 1
