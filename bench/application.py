@@ -59,7 +59,7 @@ def wait(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 def upload(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Read the whole body, as one stores it: block by block."""
     read = environ["wsgi.input"].read
-    missing = int(environ["CONTENT_LENGTH"])
+    missing = int(environ.get("CONTENT_LENGTH") or 0)
     while missing and (block := read(min(missing, len(BLOCK)))):
         missing -= len(block)
     if missing:
