@@ -51,7 +51,12 @@ def in_hub(func: Callable[..., Result], *args: Any) -> Result:
 def settle() -> None:
     """Let the loop run until it has nothing to do but to wait."""
     for _ in range(3):
-        gevent.idle()
+        turn()
+
+
+def turn() -> None:
+    """Let the loop do what is ready, those who come after all others (slow clients) included."""
+    gevent.idle(get_hub().loop.MINPRI)
 
 
 class Log(logging.Handler):

@@ -3,12 +3,11 @@
 import json
 import socket as kernel
 
-import gevent
 from gevent import socket
 
 from tests.blackbox.client import Client as Blocking
 from tests.blackbox.client import request
-from tests.support import settle
+from tests.support import settle, turn
 
 __all__ = ["Client", "ask", "forget", "seen_by"]
 
@@ -30,7 +29,7 @@ class Client(Blocking):
         settle()
         for piece in pieces:
             self.send(piece)
-            gevent.idle()
+            turn()
 
 
 def ask(address, target):
