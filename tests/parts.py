@@ -13,9 +13,20 @@ import pytest
 __all__ = ["needed"]
 
 #: Debian's package of a program, where the name is another.
-PACKAGES = {"chromedriver": "chromium-driver", "initdb": "postgresql", "postgres": "postgresql"}
+PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "initdb": "postgresql",
+    "postgres": "postgresql",
+    "promtool": "prometheus",
+}
+#: Where .ci/parts puts those that come as wheels.
+WHEELS = Path(__file__).parents[1] / "build" / "parts" / "bin"
 #: Where a user's PATH need not lead.
-MORE = ["/usr/sbin", "/usr/local/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+MORE = [
+    *("/usr/sbin", "/usr/local/sbin"),
+    *map(str, Path("/usr/lib/postgresql").glob("*/bin")),
+    str(WHEELS),
+]
 
 
 def needed(program):
