@@ -1,9 +1,10 @@
 """What mkdocs puts into the pages, and what they do not have themselves.
 
 The options come from the table that the command is made from, the plots and the report from the
-last bench run that was committed.
+last bench run that was committed, configurations from deploy/.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from gpool.command.sources import GpoolOption
 
 MARK = "<!-- options -->"
 REPORT = "<!-- report -->"
+FILE = re.compile(r"^<!-- (deploy/\S+) -->$", re.MULTILINE)
+#: What a file is highlighted as, by the end of its name.
+KINDS = {"cfg": "", "conf": "nginx", "service": "ini", "socket": "ini", "Dockerfile": "dockerfile"}
+ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parents[1] / "bench" / "results"
 
 
@@ -31,7 +36,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the marks; mkdocs calls it for each page."""
     if MARK in markdown:
         markdown = markdown.replace(MARK, options())
+    markdown = FILE.sub(lambda found: shipped(found[1]), markdown)
     return markdown.replace(REPORT, report()) if REPORT in markdown else markdown
+
+
+def shipped(name: str) -> str:
+    """A file of the repository as Markdown."""
+    kind = name.rpartition("/")[2].rpartition(".")[2]
+    return f"```{KINDS.get(kind, kind)}\n{(ROOT / name).read_text()}```"
 
 
 def report() -> str:

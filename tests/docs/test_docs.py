@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -122,6 +123,21 @@ def test_all_options_are_on_their_page(site):
         assert f"<code>{one.flag}</code>" in text
     for group in GROUPS:
         assert f'id="{group.title.lower().replace(" ", "-")}"' in text
+
+
+def test_configurations_are_shown_as_they_are_shipped(site):
+    found = [
+        (page, name)
+        for page in PAGES
+        for name in re.findall(r"^<!-- (deploy/\S+) -->$", page.read_text(), re.MULTILINE)
+    ]
+    assert found
+    for page, name in found:
+        shown = (site / page.stem / "index.html").read_text()
+        assert "<!-- deploy/" not in shown
+        text = unescape(re.sub(r"<[^>]*>", "", shown))
+        for line in (ROOT / name).read_text().splitlines():
+            assert line in text, (name, line)
 
 
 # ---------------------------------------------------------------------- what stands in the pages
