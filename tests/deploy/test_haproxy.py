@@ -6,6 +6,7 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from gpool.command.sources import read_file
+from tests.deploy.prometheus import fetch
 from tests.deploy.shipped import DEPLOY, succeeds
 from tests.neighbours.clients import (
     Client,
@@ -39,8 +40,8 @@ def pair():
             )
             env = dict(more)
             for server, word in ((one, "ONE"), (two, "TWO")):
-                admin = server.wait(r"admin on http://127\.0\.0\.1:(\d+)")[0][1]
-                env |= {word: server.address, f"{word}_ADMIN": f"127.0.0.1:{admin}"}
+                server.admin = server.wait(r"admin on http://127\.0\.0\.1:(\d+)")[0][1]
+                env |= {word: server.address, f"{word}_ADMIN": f"127.0.0.1:{server.admin}"}
             with listening() as sock:
                 env["LISTEN"] = f"fd@{sock.fileno()}"
                 command = [needed("haproxy"), "-db", "-f", DEPLOY / "haproxy" / name]
@@ -95,17 +96,21 @@ def test_what_a_full_one_refuses_the_other_serves(pair, gate):
 
 
 def test_above_the_limit_of_all_requests_wait_in_haproxy(pair, gate):
-    """gpool refuses nobody then: it is never asked for more than it has workers."""
-    port, _, one, two = pair("http.cfg", "--max-workers", "1", SERVER_MAXCONN="1")
+    """For two seconds; gpool refuses nobody: it is never asked for more than it has workers."""
+    port, program, one, two = pair("http.cfg", "--max-workers", "1", SERVER_MAXCONN="1")
     with ExitStack() as stack:
         clients = [stack.enter_context(Client(port)) for _ in range(3)]
         for client in clients[:2]:
             client.send(gate.path)
             gate.reached()
+        assert clients[2].ask("/name")[0] == 503
+        program.wait(r" www app/<NOSRV> .* 503 .* sQ--")  # its time in the queue was over
         clients[2].send("/name")
         gate.open()
         assert [client.answer().status for client in clients] == [200] * 3
-    assert "refus" not in one.log + two.log
+    for server in (one, two):
+        _, page = fetch(server.admin, "/metrics")
+        assert 'gpool_refused_total{reason="full"} 0.0' in page
 
 
 def test_a_request_survives_the_death_of_the_one_that_has_it(pair, gate):
