@@ -327,6 +327,8 @@ class Admission(AcceptLoop):
             self.end(conn)
         self._hijacks.reap()
         if not self._all_closed.wait(timeout):
+            if timeout and self._connections:
+                self._log_cut(timeout)
             self._close_all()
         if self._owns_pool:
             self.pool.stop()
@@ -344,6 +346,12 @@ class Admission(AcceptLoop):
                 if accepted is None:
                     break
                 self.do_handle(*accepted)
+
+    def _log_cut(self, timeout: float) -> None:
+        # Worker side.
+        states = self.connections_by_state().items()
+        left = ", ".join(f"{count} {state.lower()}" for state, count in states)
+        logger.warning("the drain is cut off after %g s, and ends what is left: %s", timeout, left)
 
     def _close_all(self) -> None:
         # Worker side.

@@ -677,7 +677,9 @@ def test_a_drain_ends_the_ready_workers_of_the_servers_own_pool(serve):
     assert server.pool.stats().running == 0 and not server.pool._retiring
 
 
-def test_a_drain_kills_what_is_left_when_its_time_is_over(serve):
+@pytest.mark.parametrize("timeout", [0, 0.001])
+def test_a_drain_kills_what_is_left_when_its_time_is_over(serve, caplog, timeout):
+    """And says so, unless it has no time at all: that is asked for."""
     seen = []
 
     def handle(sock, address):
@@ -690,9 +692,11 @@ def test_a_drain_kills_what_is_left_when_its_time_is_over(serve):
     server = serve(handle)
     with connect(server.address) as client:
         server.states.reach("ACTIVE")
-        server.stop(timeout=0.001)
+        server.stop(timeout=timeout)
         assert seen == ["killed"] and client.recv(1) == b""
     assert server.pool.stats().running == 0
+    told = ["the drain is cut off after 0.001 s, and ends what is left: 1 active"]
+    assert [record.getMessage() for record in caplog.records] == (told if timeout else [])
 
 
 def test_a_drain_closes_idle_connections_at_once(serve):
