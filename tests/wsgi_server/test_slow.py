@@ -210,7 +210,7 @@ def test_a_normal_request_is_answered_before_all_slow_ones_are_read(
     for client in clients:
         client.sock._sock.send(b"b")  # without a turn of the loop
     assert normal.answer().body == b"/normal"
-    assert seen[0] <= TURN
+    assert seen[0] <= 2 * TURN  # libuv has no priorities
     until(lambda: len(told) == COUNT)  # and nobody is forgotten
     normal.sock._sock.send(request("/normal"))
     assert normal.answer().body == b"/normal"
