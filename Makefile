@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz coverage mutation faults soak attacks adapting matrix lock docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz coverage mutation faults soak attacks adapting cluster matrix lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -81,6 +81,10 @@ attacks: .venv/.dev ## measure slow attacks, into bench/results (ARGS=--help)
 
 adapting: .venv/.dev ## simulate overload control, into bench/results
 	@$(BIN)/python -m bench.adapting $(REPORT)
+
+cluster: .venv/.dev ## eight processes behind HAProxy, killed, drained, slow, cut off, full (ARGS=--help)
+	@bash .ci/parts
+	@$(BIN)/python -m bench.cluster $(ARGS)
 
 matrix: .venv/.dev ## run the tests on each Python, gevent and loop that can be had
 	@bash .ci/matrix
