@@ -2,7 +2,7 @@
 
 Load has moved away from a process when the balancer does not pick it any more, or, where it is slow
 but well, when it picks it for less than half of its fair share. What is said is the end of the
-last tenth of a second in which it still did.
+last tenth of a second in which it still did, the one in which the fault began among them.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def picks(figures: Figures, phase: Figures, every: int) -> Iterator[tuple[float,
     own = figures["names"].index(phase["process"])
     looks = list(zip(figures["looks"], counted, strict=True))
     for (early, before), (late, after) in pairwise(looks[::every]):
-        if phase["begin"] <= early and late <= phase["healed"]:
+        if phase["begin"] < late and early < phase["healed"]:
             given = [more - less for less, more in zip(before, after, strict=True)]
             yield early, late, given[own] * len(given) / max(1, sum(given))
 
@@ -67,9 +67,8 @@ def moved(figures: Figures, phase: Figures) -> float:
 
 def left(figures: Figures, phase: Figures) -> float:
     """The share of its fair share that a process had, from a second after its fault on."""
-    shares = [
-        share for early, _, share in picks(figures, phase, 1) if early >= phase["begin"] + MOVED
-    ]
+    since = phase["begin"] + MOVED
+    shares = [share for early, _, share in picks(figures, phase, 1) if early >= since]
     return mean(shares) if shares else 0.0
 
 

@@ -68,14 +68,14 @@ def crowds(figures: Figures) -> Sheet:
     ]
     headings = ["overflow", "balance", "retry-on", "10x slower", "requests", "full", "503 by full"]
     headings += ["retries", "503 to clients", "requests/s", "p50 ms", "p99 ms", "longest ms"]
+    crowd = figures["settings"]["crowd"]
+    workers = f"{crowd['count']} x {crowd['max_workers']} workers"
     notes = [
+        f"{crowd['requests']} requests in flight at any time, {workers}",
         "full: how many of the processes have no worker left, on average",
         "503 by full: answers of full processes, which the balancer sees; retries: it asks another",
     ]
-    crowd = figures["settings"]["crowd"]
-    title = (
-        f"{crowd['requests']} requests in flight, {crowd['count']} x {crowd['max_workers']} workers"
-    )
+    title = "Nine tenths of all workers in use"
     return Sheet("crowded", title, headings, rows, notes)
 
 

@@ -122,7 +122,7 @@ def test_a_slow_process_may_be_given_some():
         extra += FROM + 5.0 <= when < FROM + 8.0 and at % 5 == 0
         run.picks[at] = (when, picks | {"s1": picks["s1"] + extra})
     slowed = summary(run)
-    assert moved(slowed, slowed["phases"][1]) == 0.0
+    assert moved(slowed, slowed["phases"][1]) <= 0.3, "of what is counted together"
     slowed["phases"][1]["name"] = "killed"
     assert moved(slowed, slowed["phases"][1]) > 2
 
