@@ -43,9 +43,9 @@ defaults
     mode http
     timeout client 30s
     timeout http-request 10s
-    timeout connect 200ms
+    timeout connect {patience}
     timeout server {timeout}
-    timeout check 200ms
+    timeout check {patience}
 frontend www
     bind fd@{listener}
     default_backend app
@@ -77,6 +77,7 @@ class Balancing:
         full: whether a 503 is a reason to ask another.
         timeout: for an answer, after which another is asked: longer than any takes.
         most: requests that a process is given at a time, others wait in the balancer; 0: all.
+        patience: with a process that is to connect, or to answer a check.
     """
 
     how: str = "leastconn"
@@ -84,6 +85,7 @@ class Balancing:
     full: bool = True
     timeout: str = "3s"
     most: int = 0
+    patience: str = "200ms"
 
 
 def configuration(
@@ -99,6 +101,7 @@ def configuration(
         retries=given.retries,
         conditions=SAFE + " 503" * given.full,
         timeout=given.timeout,
+        patience=given.patience,
         listener=listener,
         observe=OBSERVE + f" maxconn {given.most}" * bool(given.most),
         servers="\n".join(lines),

@@ -218,6 +218,12 @@ def test_the_command_says_what_is_missing(run, capsys):
     assert "failed: haproxy is not installed" in capsys.readouterr().err
 
 
+def test_the_committed_page_is_that_of_the_committed_figures_and_all_of_it_held():
+    given = json.loads((command.RESULTS / "cluster.json").read_text())
+    assert report(given) == (command.RESULTS / "cluster.md").read_text()
+    assert set(held(given).values()) == {True}
+
+
 # ---------------------------------------------------------------------- its parts
 
 
