@@ -22,6 +22,8 @@ FILE = re.compile(r"^<!-- (deploy/\S+) -->$", re.MULTILINE)
 #: What a file is highlighted as, by the end of its name.
 KINDS = {"cfg": "", "conf": "nginx", "service": "ini", "socket": "ini", "Dockerfile": "dockerfile"}
 ROOT = Path(__file__).parents[1]
+#: A section of a page in bench/results, without its heading: file, and heading.
+SECTION = re.compile(r"<!-- results of (\w+): (.+) -->")
 RESULTS = Path(__file__).parents[1] / "bench" / "results"
 
 
@@ -37,7 +39,22 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     if MARK in markdown:
         markdown = markdown.replace(MARK, options())
     markdown = FILE.sub(lambda found: shipped(found[1]), markdown)
+    markdown = SECTION.sub(lambda mark: section(mark[1], mark[2]), markdown)
     return markdown.replace(REPORT, report()) if REPORT in markdown else markdown
+
+
+def section(page: str, heading: str) -> str:
+    """That of a page.
+
+    Raises:
+        ValueError: there is none, or no such page.
+    """
+    path = RESULTS / f"{page}.md"
+    text = path.read_text() if path.exists() else ""
+    _, found, rest = text.partition(f"\n## {heading}\n")
+    if not found:
+        raise ValueError(f"no {heading!r} in {path.name}")
+    return rest.partition("\n## ")[0].strip()
 
 
 def shipped(name: str) -> str:

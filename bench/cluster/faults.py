@@ -257,7 +257,7 @@ def percentile(values: list[float], share: float) -> float:
 
 def binned(run: Run, name: str, zero: float) -> list[int]:
     """How many answers of a process came in each tenth of a second."""
-    counts = Counter(int((one.done - zero) / BIN) for one in run.answers if one.server == name)
+    counts = Counter((one.done - zero) // BIN for one in run.answers if one.server == name)
     last = int((run.phases[-1]["end"] - zero) / BIN)
     return [counts[at] for at in range(last)]
 

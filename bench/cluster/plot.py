@@ -29,8 +29,7 @@ def rates(bins: list[int], seconds: float) -> tuple[list[float], list[float]]:
 def row(axes: Axes, figures: Figures, name: str) -> None:
     """What one process answers."""
     xs, ys = rates(figures["answered"][name], figures["bin"])
-    axes.fill_between(xs, ys, step="post", color=LIGHT, linewidth=0)
-    axes.step(xs, ys, where="post", color=OURS, linewidth=0.8)
+    axes.fill_between(xs, ys, step="post", facecolor=LIGHT, edgecolor=OURS, linewidth=0.6)
     axes.set_ylabel(name, rotation=0, ha="right", va="center")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

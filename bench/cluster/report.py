@@ -42,6 +42,10 @@ def phases(figures: Figures) -> Sheet:
     notes = [
         "GETs: those that were due while the fault lasted; their latency begins when they were due",
         "back: from the end of the fault until the balancer asks the process again",
+        (
+            f"the longest of all, with those in flight when a fault began: "
+            f"{figures['faults']['longest'] * 1e3:,.0f} ms"
+        ),
     ]
     return Sheet("phases", "One of the processes in trouble", headings, rows, notes)
 

@@ -99,6 +99,21 @@ def test_one_failed_get_is_one_too_many():
     assert summary(run)["phases"][0]["failed"] == 1
 
 
+def test_the_longest_of_all_is_told_whenever_it_was_due():
+    run = made_up()
+    run.answers.append(Answer(FROM + 9.0, FROM + 12.0, 200, "s2"))
+    assert "the longest of all, with those in flight when a fault began: 3,000 ms" in report(
+        figures(run)
+    )
+
+
+def test_what_was_answered_before_the_steady_phase_is_not_of_it():
+    run = made_up()
+    before = summary(run)["answered"]
+    run.answers.append(Answer(FROM - 1.0, FROM - 0.01, 200, "s1"))
+    assert summary(run)["answered"] == before
+
+
 def test_fairness_is_of_the_steady_phase_alone():
     run = made_up()
     assert fairness(summary(run)) == 1.0

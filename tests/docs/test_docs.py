@@ -140,6 +140,12 @@ def test_configurations_are_shown_as_they_are_shipped(site):
             assert line in text, (name, line)
 
 
+def test_the_figures_of_the_cluster_are_on_its_page(site):
+    text = (site / "cluster" / "index.html").read_text()
+    for line in ("GETs that failed, in all phases", "kill -9, and started again", "random(1)"):
+        assert f">{line}</td>" in text
+
+
 # ---------------------------------------------------------------------- what stands in the pages
 
 
