@@ -863,7 +863,7 @@ def test_a_tls_client_that_is_gone_before_its_handshake_costs_nothing(serve, mon
     server = serve(cls=Echo)
     with monkeypatch.context() as patch:
         patch.setattr(server, "connected", gone)
-        with suppress(ConnectionResetError):  # what it has sent was not read
+        with suppress(OSError):  # a reset, of what was not read: sooner or later than its end
             assert ask(server.address) == b""
     assert server.stats().open == 0
     assert ask(server.address, b"next") == b"next"

@@ -7,7 +7,7 @@ import gevent
 from gevent import socket
 
 from gpool.wsgi.parking import TICK
-from tests.support import in_hub, read_all
+from tests.support import in_hub, read_all, settle
 
 __all__ = ["RESET", "Answer", "Client", "lapse", "request", "until"]
 
@@ -37,7 +37,11 @@ def until(predicate: Callable[[], Any]) -> None:
 
 
 def lapse(server: Any, seconds: float) -> None:
-    """Let the clock of `server` go on, a tick at a time, until `seconds` are surely over."""
+    """Let the clock of `server` go on, a tick at a time, until `seconds` are surely over.
+
+    What has come by then is read first: ticks have a turn of the loop between them, these have not.
+    """
+    settle()
     for _ in range(int(seconds / TICK) + 3):
         server.clock.advance(TICK)
         in_hub(server.site.tick)

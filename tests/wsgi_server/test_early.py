@@ -107,9 +107,9 @@ def test_a_client_that_leaves_while_the_application_runs_is_noticed(serve, site,
 
 
 def test_first_reads_go_on_while_they_find_something_and_end_when_they_do_not(serve, backlog):
+    clients = [backlog[1](request("/")) for _ in range(MANY)]
     server = serve(None, backlog[0])
     assert server._early == 0
-    clients = [backlog[1](request("/")) for _ in range(MANY)]
     for client in clients:
         assert client.recv(1_000)
     # One connection of LOOK_AGAIN is read at once whatever the others were like.

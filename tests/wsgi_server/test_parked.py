@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import inf
 
 import gevent
+import gevent.os
 import pytest
 from gevent import socket
 
@@ -584,7 +585,7 @@ def test_who_cannot_be_watched_is_not_parked(serve, visit, monkeypatch):
 
 def test_a_child_leaves_those_of_its_parent_alone(park):
     server, [client] = park()
-    child = os.fork()
+    child = gevent.os.fork()  # the loop's, too
     if not child:
         status = 1
         try:
@@ -603,7 +604,7 @@ def test_a_child_parks_on_its_own(serve, visit):
     client = visit(server)
     client.ask()
     parents = server._parked._epoll
-    child = os.fork()
+    child = gevent.os.fork()  # the loop's, too
     if not child:
         status = 1
         try:
