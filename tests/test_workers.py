@@ -207,14 +207,14 @@ def test_thread_locals_stay_with_the_worker(pool):
 
 def leak_timeout(pool):
     """One item starts a Timeout and forgets it; says what the next item saw of it."""
-    seen = []
+    seen, leaked = [], []
     fired = event.Event()
+    # As late as the leaked one, so that it has fired when this is set.
+    timer = get_hub().loop.timer(0.001)
 
     def leak():
-        timeout = gevent.Timeout(0.001, RuntimeError("of another"))
-        timeout.start()
-        # As late as the leaked one, so that it has fired when this is set.
-        get_hub().loop.timer(0.001).start(lambda: gevent.spawn(fired.set))
+        leaked.append(gevent.Timeout.start_new(0.001, RuntimeError("of another")))
+        timer.start(lambda: gevent.spawn(fired.set))
 
     def victim():
         try:
@@ -226,6 +226,8 @@ def leak_timeout(pool):
     in_hub(pool.serve, leak)
     in_hub(pool.serve, victim)
     pool.join()
+    timer.close()
+    leaked.pop().close()  # at last, or libuv writes to where it was
     return seen
 
 
@@ -338,7 +340,7 @@ def test_a_stray_wake_of_a_parked_worker_changes_nothing(pool, served, stray):
         if stray == "switch":
             in_hub(greenlet.switch, "not an item")
         else:
-            in_hub(greenlet.throw, gevent.Timeout(1))
+            in_hub(greenlet.throw, gevent.Timeout())
     del greenlet
     assert list(pool._ready) == [chan] and chan.state is WorkerState.READY
     assert len(chan.channel.getters) == 1
