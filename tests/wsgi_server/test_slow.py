@@ -8,6 +8,7 @@ import os
 from math import inf
 
 import gevent
+import gevent.os
 import pytest
 
 from gpool import ConnState
@@ -47,6 +48,7 @@ def slow_ones(server, visit, first, count=COUNT):
     clients = [visit(server).send(first) for _ in range(count)]
     until(lambda: len(server._connections) == count)
     until(lambda: number_apart(server) == count)
+    until(lambda: "NEW" not in server.connections_by_state())  # in a crowd they begin there
     return clients
 
 
@@ -380,7 +382,7 @@ def test_a_child_takes_nobody_away_from_its_parent(serve, visit):
     """After a fork both have the descriptors, but only one epoll between them."""
     server = serve()
     clients = slow_ones(server, visit, HEAD, 3)
-    child = os.fork()
+    child = gevent.os.fork()  # the loop's, too
     if not child:
         for place in tuple(server.site.slow._places.values()):
             place.close()
