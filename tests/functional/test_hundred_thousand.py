@@ -17,6 +17,9 @@ CONNECTIONS = 100_000
 class Handlers:
     """A handler that does what the first byte says; see `tests.functional.clients`."""
 
+    def __init__(self):
+        self.leaked = []  # never cancelled; but libuv needs their memory until they are closed
+
     def __call__(self, sock, address):
         line = b""
         while not line.endswith(b"\n"):
@@ -50,8 +53,7 @@ class Handlers:
             event.Event().wait()
 
     def do_L(self, sock, line):
-        timeout = gevent.Timeout(0.002, AssertionError("of another connection"))
-        timeout.start()
+        self.leaked.append(gevent.Timeout.start_new(0.002, AssertionError("of another connection")))
         sock.sendall(line)
 
     def do_K(self, sock, line):
@@ -71,7 +73,8 @@ def test_no_slot_no_greenlet_and_no_descriptor_is_lost(caplog, no_hub_errors):
     settle()  # the Hub is a greenlet too
     greenlets_before = greenlets()  # collects what other tests have left
     descriptors_before = descriptors()
-    with StreamServer(("127.0.0.1", 0), Handlers(), max_workers=50) as server:
+    handlers = Handlers()
+    with StreamServer(("127.0.0.1", 0), handlers, max_workers=50) as server:
         server.start()
         clients = subprocess.Popen(
             [
@@ -96,6 +99,8 @@ def test_no_slot_no_greenlet_and_no_descriptor_is_lost(caplog, no_hub_errors):
         assert pool.tainted > 0 and pool.errors == 0
         assert stats.errors > CONNECTIONS * 0.1
     settle()
+    for timeout in handlers.leaked:
+        timeout.close()
     assert descriptors() == descriptors_before
     assert all(there in greenlets_before for there in greenlets())
     assert server.pool.stats().running == 0
