@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["INTERVAL", "QuietLog"]
+__all__ = ["AND_MORE", "INTERVAL", "QuietLog"]
 
 INTERVAL = 60.0  # seconds between two lines of one kind; fasthttp's minute
+AND_MORE = " (and %d more since the last such line)"
 
 
 class QuietLog:
@@ -48,7 +49,7 @@ class QuietLog:
             self._held_back += 1
             return
         if self._held_back:
-            message += " (and %d more since the last such line)"
+            message += AND_MORE
             args = (*args, self._held_back)
         self._next = now + self._interval
         self._held_back = 0

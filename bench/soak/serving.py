@@ -29,6 +29,7 @@ from gevent.hub import get_hub
 from bench.soak.application import GONE, Boom, SoakApplication
 from bench.soak.ledger import Ledger
 from gpool import WSGIServer
+from gpool.log import AND_MORE
 from gpool.wsgi.access import Observer
 
 __all__ = ["Host", "main"]
@@ -50,7 +51,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 EXPECTED = (
     "%s took longer than request_timeout",
     "refused a connection from %s: %s (%s)",
-    "refused a connection from %s: %s (%s); %d more since the last message",
 )
 RAISED = "the application raised, for %s"
 
@@ -65,7 +65,7 @@ class Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """A record."""
-        message = str(record.msg)
+        message = str(record.msg).removesuffix(AND_MORE)
         self.counts[message] += 1
         error = record.exc_info[1] if record.exc_info else None
         if message in EXPECTED or (message == RAISED and isinstance(error, (Boom, *GONE))):
