@@ -1,41 +1,44 @@
-"""A plugin of pytest, for `make coverage` alone: what coverage cannot follow without help.
+"""A plugin of coverage, for `make coverage` alone: what it cannot follow without help.
 
-- It keeps a stack of frames for each greenlet, but learns only from a call or a return whose stack
-  is the present one. What a greenlet runs between being switched to and its next call counts for
-  the other greenlet, so that of a worker which wakes up the first lines would seem never to be run.
-  Here the switch of a worker returns from a function of Python, which is such an event.
-- It follows threads that `threading` starts; the one that watches the Hub is started below that.
+- It keeps a stack of frames for each greenlet, but learns only from a call or a return which stack
+  is the present one. What a greenlet runs between being switched to and its next call it takes for
+  lines of the file that the other one was in, so that some would seem never to be run, and others
+  that were not would seem to be. Here each switch is told to it as a call that returns.
+- It follows threads that `threading` starts; here, those that are started below that too, such as
+  the one that watches the Hub.
+
+A plugin, so that all of this holds in the processes that tests start, too.
 """
 
+import _thread
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import greenlet
+from coverage.plugin_support import Plugins
+from greenlet import settrace
 
-from gpool import hubwatch, worker, workers
-
-start_new_thread = vars(hubwatch)["start_new_thread"]
-
-
-class Followed(worker.Worker):
-    """What is switched to as a worker, and the Hub as a worker sees it."""
-
-    def switch(self, *args: Any) -> Any:
-        return greenlet.greenlet.switch(self, *args)
+start_new_thread = _thread.start_new_thread
 
 
-def start_followed(function: Callable[..., Any], args: tuple[Any, ...]) -> int:
-    def run() -> None:
+def switched(event: str, args: tuple[Any, Any]) -> None:
+    """In the greenlet that goes on; the interpreter traces nothing of this itself."""
+    trace = sys.gettrace()
+    if trace is not None:
+        # The frame is not kept, or it would keep itself, and the greenlets too.
+        trace(sys._getframe(), "call", None)
+        trace(sys._getframe(), "return", None)
+
+
+def start_followed(function: Callable[..., Any], *args: Any) -> int:
+    def run(*args: Any, **named: Any) -> None:
         sys.settrace(threading.gettrace())
-        function(*args)
+        function(*args, **named)
 
-    started: int = start_new_thread(run, ())
-    return started
+    return start_new_thread(run, *args)
 
 
-def pytest_configure() -> None:
-    # The Hub is one as far as `switch` goes.
-    vars(workers)["greenlet"] = vars(worker)["Worker"] = Followed
-    vars(hubwatch)["start_new_thread"] = start_followed
+def coverage_init(reg: Plugins, options: Any) -> None:
+    settrace(switched)
+    vars(_thread)["start_new_thread"] = start_followed
