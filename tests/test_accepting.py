@@ -11,7 +11,7 @@ from gevent import server as gevent_server
 from gevent import socket
 from gevent.hub import get_hub
 
-from gpool import StreamServer, accepting
+from gpool import StreamServer, accepting, tcpinfo
 from gpool.accepting import Accepting, AcceptLoop
 from tests.support import Clock, Log, ask, connect, settle
 
@@ -171,6 +171,12 @@ def test_the_length_of_the_backlog_is_the_kernels(tmp_path):
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
         assert StreamServer(listener, echo).backlog_length() is None
+
+
+def test_where_no_kernel_tells_the_length_of_the_backlog_is_not_known(server, monkeypatch):
+    monkeypatch.setattr(tcpinfo, "TCP_INFO", None)
+    assert server.backlog_length() is None
+    assert ask(server.address) == b"x"
 
 
 def test_the_end_of_an_overflow_pause_does_not_end_a_back_off(server):

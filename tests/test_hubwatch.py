@@ -4,12 +4,14 @@ Programs run in processes of their own where they are stopped, monkey-patched or
 """
 
 import ctypes
+import logging
 import os
 import re
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,6 +227,49 @@ def test_a_hub_is_suspected_before_it_is_blamed():
     assert len(told) == 1
 
 
+def test_a_suspected_hub_has_all_of_the_threshold():
+    told = []
+    observer = Observer(60.0, get_hub(), lambda *seen: told.append(seen))
+    observer.beat -= 50.0
+    observer.look(0.0, 1)  # suspected
+    assert observer.look(0.0, 1) == observer.beat + 60.0
+    assert not told
+
+
+def test_of_a_thread_that_has_ended_there_is_nothing_to_tell():
+    """Nobody has stopped the watch over its Hub."""
+    told, observers = [], []
+
+    def short():
+        observers.append(Observer(1.0, get_hub(), lambda *seen: told.append(seen)))
+        get_hub().destroy()
+
+    thread = threading.Thread(target=short)
+    thread.start()
+    thread.join()
+    observer = observers[0]
+    observer.beat -= 10.0
+    for _ in range(2):
+        observer.look(0.0, 1)
+    assert not told and not observer.reports
+
+
+def test_a_filter_of_the_logger_is_asked(watch):
+    """As one of a user's who has the reports on stderr."""
+    logger = logging.getLogger("gpool.hub")
+
+    def no_reports(record):
+        return record.levelno < logging.ERROR
+
+    logger.addFilter(no_reports)
+    try:
+        with Log("gpool.hub") as log:
+            gevent.spawn(slow).join()
+            assert log.lines.get().startswith("the Hub goes on")
+    finally:
+        logger.removeFilter(no_reports)
+
+
 # ---------------------------------------------------------------------- start and stop
 
 
@@ -413,6 +458,7 @@ if not pid:
     watch.start()
     sleep(0.5)
     gevent.sleep(0.1)
+    watch.stop()
     os._exit(watch.blocked)
 watch.stop()
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -28,3 +28,10 @@ def test_an_illegal_move_of_a_connection_changes_nothing():
     with pytest.raises(IllegalMove):
         conn.move(connection.ConnState.IDLE)
     assert conn.state is connection.ConnState.NEW
+
+
+def test_a_connection_is_closed_once():
+    conn = connection.Connection(None, ("127.0.0.1", 1))
+    conn.enter_closed()
+    with pytest.raises(IllegalMove, match=r"ConnState\.CLOSED cannot be followed by CLOSED"):
+        conn.enter_closed()

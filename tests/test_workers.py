@@ -713,3 +713,15 @@ def test_a_stopped_pool_may_be_started_by_another_thread(pool, served):
     pool.start()  # and back
     in_hub(pool.serve, 3)
     assert served.items == [1, 2, 3]
+
+
+def test_a_pool_whose_workers_have_not_ended_yet_belongs_to_their_thread_whoever_starts_it(
+    pool, served
+):
+    in_hub(pool.serve, 1)
+    pool.stop()
+    thread = threading.Thread(target=pool.start)
+    thread.start()
+    thread.join()
+    in_hub(pool.serve, 2)
+    assert served.items == [1, 2]

@@ -70,6 +70,15 @@ def test_an_admin_address_that_anybody_could_reach_is_refused_before_there_are_p
     assert "loopback" in running.log and "Booting" not in running.log
 
 
+def test_an_application_that_fails_ends_the_command_with_its_own_traceback(gpool, folder):
+    (folder / "broken.py").write_text("None.there\n")
+    running = gpool("--processes", "2", app="broken:app", ready=None)
+    assert running.process.wait(20) == 3  # gunicorn's for workers that fail to boot
+    running.wait("THE END")
+    assert 'broken.py", line 1, in <module>' in running.log
+    assert "AppFailed" not in running.log and "loading.py" not in running.log
+
+
 def test_settings_of_the_server_reach_each_process(several):
     one = several("--max-request-line", "1024")
     assert exchange(("127.0.0.1", one.port), "/" + "a" * 2_000)[0] == 414

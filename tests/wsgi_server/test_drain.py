@@ -101,6 +101,22 @@ def test_who_connects_during_a_drain_is_turned_away(serve, site, visit):
     stopping.get()
 
 
+def test_who_is_refused_during_a_drain_does_not_have_the_server_accept_again(serve, site, visit):
+    """As after other refusals, when a pause is over."""
+    server = serve(max_workers=1, overflow_pause=0.001, keepalive_min_timeout=1)
+    holding, late = visit(server), visit(server)
+    holding.send(request("/hold"))
+    until(lambda: site.calls and server.stats().open == 2)
+    stopping = drain(server)
+    assert late.ask().status == 503
+    assert repr(server.overflow) == "<Overflow CALM pause=0.001>"
+    site.gate.set()
+    assert holding.answer().status == 200
+    holding.close()
+    late.close()
+    stopping.get()
+
+
 # ---------------------------------------------------------------------- what is answered
 
 
