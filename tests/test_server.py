@@ -524,6 +524,19 @@ def test_a_hijacked_socket_forgotten_and_looked_for_at_once_is_closed_once(serve
         settle()
 
 
+def test_a_connection_that_is_closed_and_then_hijacked_gives_its_slot_back(serve, logged):
+    class Closing(StreamServer):
+        def serve_connection(self, conn):
+            conn.close()
+            return HIJACKED
+
+    server = serve(cls=Closing, handle=keep([]))
+    assert listen_to(server.address) == b""
+    assert (server.stats().open, server.stats().hijacked) == (0, 0)
+    assert server.states == ["NEW", "ACTIVE", "HIJACKED", "CLOSED"]
+    assert not [line for line in logged() if "raised" in line or "error" in line]
+
+
 def test_a_hijacked_connection_keeps_its_slot_until_it_is_closed(serve, clock, monkeypatch):
     monkeypatch.setattr("gpool.hijacks.monotonic", clock)
     kept = []

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from gunicorn import config, glogging
 
-from gpool.gunicorn.answers import AccessLines, Countdown, Request, Response, wants_lines
+from gpool.gunicorn.answers import AccessLines, Countdown, Hooks, Request, Response, wants_lines
 
 ENVIRON = {
     "REQUEST_METHOD": "GET",
@@ -80,6 +80,29 @@ def test_whether_gunicorn_wants_lines_follows_from_its_settings_where_it_does_no
         cfg.set(name, value)
     assert wants_lines(object.__new__(Silent), cfg) is wanted
     assert wants_lines(object.__new__(Own), cfg)
+
+
+@pytest.mark.parametrize("name", ["pre_request", "post_request"])
+def test_one_hook_is_called_without_the_other(name, logged):
+    called = []
+    hook = {
+        "pre_request": lambda worker, req: called.append((worker, req.uri)),
+        "post_request": lambda worker, req, environ, resp: called.append((worker, req.uri)),
+    }[name]
+    cfg = config.Config()
+    cfg.set(name, hook)
+    hooks = Hooks("me", cfg)
+    environ = ENVIRON.copy()
+    application = hooks.around(lambda environ, start_response: [b"body"])
+    assert application(environ, None) == [b"body"]
+    hooks.add(environ, "200 OK", 4, 0.0)
+    assert called == [("me", "/a?b")]
+    assert set(environ) == set(ENVIRON)
+    assert not logged()
+
+
+def test_without_a_hook_there_is_nothing_to_observe():
+    assert not Hooks(None, config.Config())
 
 
 def test_the_last_request_of_a_worker_is_told_once():

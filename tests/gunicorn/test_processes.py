@@ -125,6 +125,21 @@ def test_a_blocked_process_is_replaced_and_the_log_says_what_blocked(tmp_path):
     assert log.index(frame) < log.index("WORKER TIMEOUT") < abort < log.index("worker_abort called")
 
 
+def test_without_its_watch_a_blocked_process_is_not_reported(tmp_path):
+    block = """
+import time
+from gevent.monkey import get_original
+
+def pre_request(worker, req):
+    get_original("time", "sleep")(1.5)
+"""
+    never = {"GPOOL_HUB_BLOCK_THRESHOLD": "none"}
+    with Gunicorn(tmp_path, config=block, environ=never) as arbiter:
+        assert arbiter.ask()[0] == 200
+        assert arbiter.stop() == 0
+    assert "the Hub is blocked" not in arbiter.log
+
+
 # ---------------------------------------------------------------------- ends
 
 

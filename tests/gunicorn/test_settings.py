@@ -190,6 +190,13 @@ def test_what_has_no_effect_is_noted(name, value):
     assert note.startswith(f"{name} has no effect")
 
 
+@pytest.mark.parametrize("value", ["v1", "v2"])
+def test_one_version_of_the_proxy_protocol_is_both_which_is_noted(value):
+    cfg = config()
+    cfg.settings["proxy_protocol"].value = value
+    assert notes_of(cfg) == ["proxy_protocol: the gpool worker takes versions 1 and 2"]
+
+
 def test_with_the_command_all_settings_are_the_commands(monkeypatch):
     monkeypatch.setenv("GPOOL_MAX_WORKERS", "5")
     own = own_settings(App(max_queue=1))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from gevent.event import Event
 from gunicorn import config
 
 from gpool.gunicorn.worker import Worker, log_with
@@ -76,3 +77,13 @@ def test_a_logger_class_without_an_error_log_is_left_alone():
     with without_handlers() as own:
         log_with(SimpleNamespace())
         assert not own.handlers and own.propagate
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_worker_that_ends_already_is_not_ended_by_max_requests_too(alive):
+    worker, lines = object.__new__(Worker), []
+    worker.alive, worker.max_requests, worker._changed = alive, 5, Event()
+    worker.pid, worker.log = 1, SimpleNamespace(info=lambda *words: lines.append(words[0]))
+    worker._enough()
+    assert len(lines) == alive
+    assert not worker.alive
