@@ -65,6 +65,48 @@ def test_a_signal_ends_at_once(gpool, number):
     assert not server.found("draining")
 
 
+def test_signals_while_it_ends_change_nothing(gpool, folder):
+    """As of somebody impatient, whose application goes on when it is killed."""
+    (folder / "stubborn.py").write_text("""
+import sys
+import gevent
+
+def app(environ, start_response):
+    for word in "begun", "killed":
+        print(word, file=sys.stderr, flush=True)
+        try:
+            gevent.sleep(60)
+        except gevent.GreenletExit:
+            pass
+    return []
+""")
+    server = gpool(app="stubborn:app")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        server.wait("begun")
+        server.send(INT)
+        server.wait("killed")
+        server.send(TERM)
+        assert server.end(INT) == 0
+    assert not server.found("draining|Traceback")
+
+
+def test_an_interrupt_while_the_application_is_imported_is_no_traceback(gpool, folder):
+    text = "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    (folder / "long.py").write_text(text)
+    server = gpool(app="long:app", ready="importing")
+    assert server.end(INT) == 130
+    assert server.lines == ["importing", "THE END"]
+
+
+def test_the_admin_listener_is_told_and_ends_with_the_process(gpool, folder):
+    server = gpool("--admin", f"unix:{folder}/admin")
+    server.wait(f"admin on .*{folder}/admin")
+    assert exchange(f"{folder}/admin", "/stats")[0] == 200
+    assert server.end(TERM) == 0
+    assert not (folder / "admin").exists()
+
+
 @shows("graceful_timeout")
 @pytest.mark.parametrize("seconds", ["0", "0.2"])
 def test_a_drain_is_cut_after_graceful_timeout(gpool, seconds):
