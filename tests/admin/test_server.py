@@ -35,6 +35,15 @@ def test_every_answer_is_fresh_and_harmless(serve, path):
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
+def test_to_start_it_twice_is_to_start_it_once(serve):
+    served = serve()
+    timer = served.admin._timer
+    served.admin.start()
+    assert served.admin._timer is timer
+    assert repr(served.admin) == f"<Admin on {served.admin.server.address}>"
+    assert served.get("/healthz").status == 200
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_head_has_no_body(serve, path):
     with Client(serve().admin.server.address) as client:

@@ -273,3 +273,14 @@ def test_the_queues_of_two_servers_are_served_from_one_pool(queueing, site, visi
     assert sorted(client.answer().body for client in waiting) == [b"/1", b"/1", b"/2", b"/2"]
     pool.stop()
     pool.join()
+
+
+def test_when_the_pool_of_a_server_is_stopped_its_clients_are_told(serve, visit, no_hub_errors):
+    pool = WorkerPool(max_workers=1)
+    server = serve(spawn=pool)
+    client = visit(server)
+    assert [client.ask().status for _ in range(3)] == [200] * 3  # known from now on
+    pool.stop()
+    assert client.ask().status == 503
+    assert visit(server).ask("/another").status == 503
+    pool.join()

@@ -60,6 +60,7 @@ def test_who_is_parked_has_no_object_and_is_counted(park):
     assert not server._connections and not len(server.site.deadlines)
     assert server.stats().open == 3
     assert server.connections_by_state() == {"IDLE": 3}
+    assert repr(server._parked) == "<ParkingLot 3 parked>"
     for client in clients:
         client.close()
     until(lambda: not server.stats().open)

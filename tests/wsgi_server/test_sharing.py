@@ -185,3 +185,29 @@ def test_the_environ_of_the_user_is_in_each(serve, site, visit):
     for _ in range(3):
         client.ask("/look")
     assert seen == [(False, 1)] * 3
+
+
+def test_two_greenlets_of_one_request_cannot_wait_for_its_connection(serve, site, visit):
+    """The second would take the place of the first, which would wait for ever."""
+    raised = []
+
+    def both(environ, start_response):
+        write = start_response("200 OK", [])
+        reading = gevent.spawn(environ["wsgi.input"].read)
+        settle()
+        try:
+            write(bytes(8 << 20))  # more than the kernel takes
+        except RuntimeError as error:
+            raised.append(str(error))
+        reading.kill()
+        return []
+
+    site.more["both"] = both
+    server = serve(max_workers=1)
+    client = visit(server)
+    client.send(request("/both", "Content-Length: 9999999", method="POST"))
+    until(lambda: raised)
+    assert raised == ["another greenlet waits for this connection"]
+    client.close()
+    until(lambda: not server.stats().open)
+    assert visit(server).ask().status == 200
