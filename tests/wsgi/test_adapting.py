@@ -244,6 +244,22 @@ def test_who_waits_in_vain_is_told_although_nothing_ends(make):
     assert len(site.queue) == 0 and site.queue._timer is None
 
 
+def test_who_came_later_is_told_later_although_nothing_ends(make):
+    site = make()
+    for name in "abc":
+        site.come(name)
+    site.clock.advance(DELAY * 0.99)
+    site.come("d")
+    site.clock.advance(DELAY * 0.01)
+    in_hub(site.queue._timer_is_over)
+    assert site.told == [("c", TURN_AWAY)]
+    assert site.queue._timer is not None
+    site.clock.advance(DELAY)
+    in_hub(site.queue._timer_is_over)
+    assert site.told == [("c", TURN_AWAY), ("d", TURN_AWAY)]
+    assert site.queue._timer is None
+
+
 def test_a_delay_without_end_needs_no_timer(make):
     site = make(delay=inf)
     for name in "abc":

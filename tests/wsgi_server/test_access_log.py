@@ -240,3 +240,13 @@ def test_a_log_that_fails_does_not_hurt_the_end(serve, visit):
     visit(server).ask()
     server.stop()
     assert server._ticking is None
+
+
+def test_a_request_that_a_drain_has_killed_has_a_line(logs, site, visit):
+    logs = logs()
+    client = visit(logs.server).send(request("/hold"))
+    until(lambda: site.calls)
+    logs.server.stop(0)
+    answer = client.answer()
+    assert answer.status == 500
+    assert logs.lines() == [("GET /hold HTTP/1.1", "500", str(len(answer.body)))]
