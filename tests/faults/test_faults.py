@@ -149,7 +149,7 @@ def test_an_error_that_no_client_brings_about_ends_the_server_and_says_so(
         quiet = process.ask("quiet", 0)
         assert any(FATAL[function, error] in line for line in quiet["log"]), quiet
         assert not quiet["servers"]["main"]["started"]
-        end(process)
+        process.end()
     else:
         with pytest.raises(Died, match="SystemError"):
             until_it_dies(process)
