@@ -17,7 +17,7 @@ from greenlet import GreenletExit, getcurrent
 
 from gpool import PoolClosed, PoolState, WorkerPool
 from gpool.worker import Worker, WorkerState
-from tests.support import in_hub, settle
+from tests.support import in_hub, settle, turn
 
 
 class Served:
@@ -292,7 +292,7 @@ def test_a_reference_that_is_gone_again_taints_nothing(pool):
 def blocking_calls():
     gevent.sleep(0)
     gevent.sleep(0.0001)
-    gevent.idle()
+    turn()
     with gevent.Timeout(60):
         event.Event().wait(0.0001)
     with suppress(queue.Empty):

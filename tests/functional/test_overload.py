@@ -7,7 +7,7 @@ import pytest
 
 from gpool import StreamServer
 from gpool.overflow import CALM, WAITING
-from tests.support import ask
+from tests.support import ask, turn
 
 CLIENTS, VISITS = 60, 30
 
@@ -48,7 +48,7 @@ def test_everybody_gets_an_answer(limit, policy):
         if policy == {"overflow": "wait"}:
             assert sum(stats.refused.values()) == 0
         while server.overflow._timer:  # the last pause, if there was one, is as long as it is
-            gevent.idle()
+            turn()
         assert server.overflow.state is (WAITING if "overflow" in policy else CALM)
         assert ask(server.address) == b"x"
     assert server.pool.stats().running == 0

@@ -315,6 +315,15 @@ def workers() -> WorkerPool[Any]:
     return pool
 
 
+class NoLane:
+    """Nobody waits apart: that takes a kernel. tests/wsgi_server/test_slow.py has it."""
+
+    crowded = False
+
+    def place(self, *_: object) -> None:
+        """There is none."""
+
+
 def site_of(application: Application, **changes: Any) -> Site:
     """What a server's connections share.
 
@@ -335,6 +344,7 @@ def site_of(application: Application, **changes: Any) -> Site:
         closed=closed,
         hijacked=nothing,
     )
+    site.slow = cast("Any", NoLane())
     site.fresh_context = pool.fresh_context
     environ = template(ADDRESS, {}, software="fuzz", tls=False, several=False)
     site.read_with(Heads(site.settings.limits, environ))

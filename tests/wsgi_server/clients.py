@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-import gevent
 from gevent import socket
 
 from gpool.wsgi.parking import TICK
-from tests.support import in_hub, read_all, settle
+from tests.support import in_hub, read_all, settle, turn
 
 __all__ = ["RESET", "Answer", "Client", "lapse", "request", "until"]
 
@@ -33,7 +32,7 @@ def request(
 def until(predicate: Callable[[], Any]) -> None:
     """Let the loop turn until `predicate` holds; the test's own limit ends a vain wait."""
     while not predicate():
-        gevent.idle()
+        turn()
 
 
 def lapse(server: Any, seconds: float) -> None:

@@ -1,11 +1,11 @@
 """Clients that go, or send no more, at every stage of a request."""
 
-import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event
 
 from gpool.errors import ClientDisconnected
+from tests.support import turn
 from tests.wsgi_server.clients import request, until
 
 pytestmark = pytest.mark.limit(3)
@@ -50,7 +50,7 @@ def test_the_environ_tells_it_also_behind_the_next_request(serve, site, visit, a
 def test_a_client_that_is_there_is_not_said_to_have_gone(serve, site, visit, asked):
     client = visit(serve()).send(request("/ask") + request("/next"))
     until(lambda: asked)
-    gevent.idle()
+    turn()
     assert asked[0]() is False
     site.gate.set()
     assert [client.answer().status for _ in range(2)] == [200, 200]
@@ -62,7 +62,7 @@ def test_cancel_on_disconnect_interrupts_the_application(serve, site, visit, pat
     server = serve(cancel_on_disconnect=True)
     client = visit(server).send(request(path))
     until(lambda: site.calls)
-    gevent.idle()
+    turn()
     getattr(client, go)()
     until(lambda: server.stats().open == 0)
     assert [type(error) for error in site.raised] == [ClientDisconnected]
@@ -163,9 +163,9 @@ def test_a_reset_costs_that_connection_only(serve, site, visit, *, stage, no_hub
     assert other.ask("/other").status == 200
     client = visit(server).send(sent)
     until(lambda: state in [conn.state.name for conn in server._connections])
-    gevent.idle()
+    turn()
     client.reset()
-    gevent.idle()
+    turn()
     site.gate.set()
     until(lambda: server.stats().open == 1)
     until(lambda: not server.pool.stats().busy)

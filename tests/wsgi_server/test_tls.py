@@ -10,7 +10,7 @@ import pytest
 from gevent import socket
 from gevent.ssl import SSLContext
 
-from tests.support import read_all
+from tests.support import read_all, turn
 from tests.wsgi_server.clients import RESET, request, until
 
 pytestmark = pytest.mark.limit(5)
@@ -83,7 +83,7 @@ def test_the_same_when_the_application_takes_its_time(secure, site):
     client.send(first[:-50])
     until(lambda: site.calls)
     client.send(first[-50:] + request("/next"))
-    gevent.idle()
+    turn()
     site.gate.set()
     assert client.answer().body == b"/slow"
     assert client.answer().body == b"/next"
@@ -268,8 +268,8 @@ def test_many_connections_at_once(secure):
 
     def visit_often(number):
         client = connect()
-        for turn in range(3):
-            body = b"%d " % number * (turn * 10_000 + 1)
+        for time in range(3):
+            body = b"%d " % number * (time * 10_000 + 1)
             assert client.ask("/echo", body=body, method="POST").body == body
 
     gevent.joinall([gevent.spawn(visit_often, n) for n in range(50)], raise_error=True)

@@ -12,6 +12,7 @@ from gevent.queue import Queue
 from gevent.selectors import DefaultSelector
 
 from gpool import ConnState
+from tests.support import turn
 from tests.wsgi_server.clients import lapse, request, until
 
 pytestmark = pytest.mark.limit(5)
@@ -166,7 +167,7 @@ def test_an_upgraded_connection_works_both_ways(serve, visit, echoing):
 def test_what_comes_behind_the_request_is_read_wherever_packets_end(serve, visit, echoing, cut):
     data = request(echoing, *OFFER) + b"frames"
     client = visit(serve()).send(data[:cut])
-    gevent.idle()
+    turn()
     client.send(data[cut:])
     assert client.exactly(len(SWITCHING) + 6) == SWITCHING + b"frames"
 
