@@ -36,6 +36,7 @@ __all__ = ["Host", "main"]
 
 MAX_KEPT = 20  # of what nobody expected
 IDLE = 0.5  # seconds after which an unused worker ends; often, here
+ENDING = 1.0  # seconds for those that have been told to end
 KILLS = 0.02  # seconds between two random ones, on average
 #: What each server has that the other has not.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -138,6 +139,8 @@ class Host:
 
     def all(self) -> dict[str, Any]:
         """The same, and what takes its time to find."""
+        for server in self.servers.values():
+            server.pool.join(ENDING)
         gc.collect()
         return self.stats() | {
             "objects": dict(objects()),
