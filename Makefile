@@ -9,7 +9,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet
 REPORT := bench/results
 SOURCES := gpool tests bench docs examples hatch_build.py
 
-.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz coverage mutation faults soak attacks adapting cluster matrix lock docs clean
+.PHONY: help serve test test-parts test-compiled restarts check format bench bench-quick bench-report profile fuzz coverage mutation faults soak attacks adapting capacity imbalance cluster matrix lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -81,6 +81,15 @@ attacks: .venv/.dev ## measure slow attacks, into bench/results (ARGS=--help)
 
 adapting: .venv/.dev ## simulate overload control, into bench/results
 	@$(BIN)/python -m bench.adapting $(REPORT)
+
+capacity: .venv/.dev ## measure gpool beside a queueing model, into bench/results and docs
+	@$(BIN)/python -m bench.capacity.measuring --to $(REPORT)
+	@$(BIN)/python -m bench.capacity.idle --to $(REPORT)
+	@$(BIN)/python -m bench.capacity.report --to $(REPORT)
+
+imbalance: .venv/.dev ## measure how processes share an address, into bench/results and docs
+	@$(BIN)/python -m bench.imbalance --to $(REPORT) --repeat 8 --seconds 1.5 kept kept-wait
+	@$(BIN)/python -m bench.imbalance --to $(REPORT) short-low short-high blocked
 
 cluster: .venv/.dev ## eight processes behind HAProxy, killed, drained, slow, cut off, full (ARGS=--help)
 	@bash .ci/parts
