@@ -30,6 +30,7 @@ from gevent import server, socket
 from gevent.hub import get_hub
 
 from gpool.config import at_least, kind
+from gpool.descriptors import make_room
 from gpool.listener import bind, made, parse, remove
 from gpool.log import QuietLog
 from gpool.overflow import WAITING, Overflow, Policy
@@ -149,6 +150,7 @@ class AcceptLoop(server.StreamServer):
             self._bound_here = True
             self._file = made(self.family, self.address)
         super().init_socket()
+        make_room(self.socket.fileno())
         # A socket that was passed in may be a blocking one; accepting on it would stop the Hub.
         self.socket.setblocking(False)  # noqa: FBT003  # takes no keyword
         if self.socket.family in (AF_INET, AF_INET6):

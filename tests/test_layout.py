@@ -32,6 +32,7 @@ LADDER = [
     "overflow",
     "hijacks",
     "tcpinfo",
+    "descriptors",
     "listener",
     "accepting",
     "admission",
