@@ -261,11 +261,13 @@ class Wire(Watched):
                     self._socket.fileno(), descriptor, offset + done, min(count - done, TURN)
                 )
             except BlockingIOError:
-                self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
-                continue
+                sent = -1
             except ConnectionError as error:  # any other is the file's
                 self.peer = Peer.GONE
                 raise ClientDisconnected(str(error)) from error
+            if sent < 0:  # not in the clause above, whose error would be kept while this waits
+                self._wait(WRITE, self.site.settings.write_timeout, WriteTimeout)
+                continue
             if not sent:
                 break
             done += sent
@@ -316,11 +318,13 @@ class Wire(Watched):
         try:
             count: int = self._socket.recv_into(into)
         except BlockingIOError:
-            self._wait_for_body()
-            return 0
+            count = -1
         except OSError as error:
             self.peer = Peer.GONE
             raise ClientDisconnected(str(error)) from error
+        if count < 0:  # not in the clause above: the error, its traceback and frames would be kept
+            self._wait_for_body()
+            return 0
         if not count:
             self.peer = Peer.ENDED
             raise ClientDisconnected("the body ended too early")

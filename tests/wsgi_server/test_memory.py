@@ -221,3 +221,22 @@ def test_twenty_thousand_mixed_requests_end_with_balanced_counts(serve, site, vi
 
 
 WEIGHTS = (20, 20, 2, 4, 2, 10)
+
+
+def test_a_worker_that_waits_for_its_client_keeps_no_error(serve, visit, site, tmp_path):
+    """An error is not small: it has its traceback, the frames of it, and what those refer to."""
+    (tmp_path / "file").write_bytes(bytes(8 << 20))
+    site.more["file"] = lambda environ, start_response: (
+        start_response("200 OK", [])
+        and environ["wsgi.file_wrapper"]((tmp_path / "file").open("rb"))
+    )
+    server = serve()
+    gc.collect()
+    gc.freeze()  # what is left of other tests is not looked at
+    try:
+        visit(server).send(request("/echo", body=bytes(100_000), method="POST")[:-1])
+        visit(server).send(request("/file"))
+        until(lambda: sum(conn._waiter is not None for conn in server._connections) == 2)
+        assert not [one for one in gc.get_objects() if isinstance(one, BlockingIOError)]
+    finally:
+        gc.unfreeze()
