@@ -384,7 +384,7 @@ class Admission(AcceptLoop):
 
     def connections_by_state(self) -> dict[str, int]:
         """Any side. How many of the open connections are in which state, by its name."""
-        return Counter(conn.state.name for conn in self._connections)
+        return Counter(conn.state._name_ for conn in self._connections)  # `name` is 0.1 us
 
     def stats(self) -> ServerStats:
         """Any side. A frozen snapshot of the counts; `pool.stats` has the workers'."""
