@@ -11,6 +11,11 @@ on loopback it does on the CPU of the sender, without asking who is nice: that i
 and so is the memory that the kernel takes for what slow readers do not read. slowhttptest does
 all that is due in a second at once: thousands connect, or send a few bytes, within milliseconds.
 
+What of that is the machine's is measured in the same moments: on the server's CPU there is another
+gpool that nobody attacks, and another normal client that asks it. It goes before the attacked one
+(SCHED_FIFO), so that what this one does is not in its figures. The kernel's work, and what is
+inside of one system call, it waits for like anybody.
+
 Which attacks are measured, and what is made of the figures, is left to `bench.attacks`.
 """
 
@@ -21,7 +26,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -184,12 +190,13 @@ class Looking(threading.Thread):
         self._enough = threading.Event()
 
     def run(self) -> None:
-        """Look until it is enough, or there is nothing to see."""
-        while (seen := stats(self._admin)) is not None:
-            self.last = seen
-            self.most = {name: max(most, seen[name]) for name, most in self.most.items()}
-            if self._enough.wait(LOOK):
-                return
+        """Look until it is enough, or there is nothing to see; not on the server's CPU."""
+        with pinned(cpus()[1]):
+            while (seen := stats(self._admin)) is not None:
+                self.last = seen
+                self.most = {name: max(most, seen[name]) for name, most in self.most.items()}
+                if self._enough.wait(LOOK):
+                    return
 
     def wait_for(self, accepted: int, latest: float) -> None:
         """Wait until the server has accepted so many, as far as it tells, but not for ever."""
@@ -220,10 +227,28 @@ def urgent() -> Iterator[None]:
         os.sched_setscheduler(0, before, parameters)
 
 
-def noticed(port: int, plan: Plan) -> Run:
-    """What the normal client says."""
-    with urgent():
-        return notice(port, plan.seconds)
+@contextmanager
+def beside() -> Iterator[Serving]:
+    """A gpool that nobody attacks, which does not wait for the attacked one.
+
+    Raises:
+        DidNotStartError: there is none, and why.
+    """
+    with ExitStack() as running:
+        with urgent():
+            serving = running.enter_context(attacked(GPOOL, free_port(), SPARE))
+        yield serving
+
+
+def noticed(ports: Sequence[int], plan: Plan) -> list[Run]:
+    """What normal clients say, of these servers at the same time."""
+
+    def said(port: int) -> Run:
+        with urgent():
+            return notice(port, plan.seconds)
+
+    with ThreadPoolExecutor(len(ports)) as clients:
+        return list(clients.map(said, ports))
 
 
 @contextmanager
@@ -268,18 +293,23 @@ def measure(attack: Attack, server: str, plan: Plan) -> Run:
     """
     allow_connections(plan.connections + NORMAL.connections)
     admin = free_port()
-    with attacked(server, admin, plan.connections + SPARE) as running:
-        NORMAL.warm_up(running.port)
-        run: Run = {"alone": noticed(running.port, plan)}
+    with beside() as other, attacked(server, admin, plan.connections + SPARE) as running:
+        ports = (running.port, other.port)
+        for port in ports:
+            NORMAL.warm_up(port)
+        told = {"alone": noticed(ports, plan)}
         before = memory_kib(running.pid)
         with attacking(attack, running.port, plan), Looking(admin) as looking:
             began = time.monotonic()
-            run["arriving"] = noticed(running.port, plan)
+            told["arriving"] = noticed(ports, plan)
             looking.wait_for(plan.connections, began + plan.arrival)
             used = sum(cpu_seconds(running.pid))
-            run["held"] = noticed(running.port, plan)
-            run["cpu"] = (sum(cpu_seconds(running.pid)) - used) / run["held"]["seconds"]
-            run["grown_kib"] = memory_kib(running.pid) - before
+            told["held"] = noticed(ports, plan)
+            used = sum(cpu_seconds(running.pid)) - used
+            grown = memory_kib(running.pid) - before
+        run: Run = {when: of for when, (of, _) in told.items()}
+        run["beside"] = {when: of for when, (_, of) in told.items()}
+        run["cpu"], run["grown_kib"] = used / run["held"]["seconds"], grown
         run["most"], run["seen"] = looking.most, looking.last
         run["left_open"] = left_open(admin)
     return run

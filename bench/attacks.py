@@ -31,35 +31,54 @@ WHEN = ("alone", "arriving", "held")
 
 # ---------------------------------------------------------------------- what came out
 
-#: The columns: heading, and the figure of a run.
-COLUMNS: dict[str, Callable[[Run], float]] = {
+#: The columns: heading, and the figure of a run. First what clients notice:
+NOTICED: dict[str, Callable[[Run], float]] = {
     "p50 ms": lambda run: run["alone"]["p50"],
     "p99 ms": lambda run: run["alone"]["p99"],
     "p50 arriving": lambda run: run["arriving"]["p50"],
     "p99 arriving": lambda run: run["arriving"]["p99"],
-    "x alone": lambda run: run["arriving"]["p99"] / run["alone"]["p99"],
+    "beside": lambda run: run["beside"]["arriving"]["p99"],
+    "x beside": lambda run: times(run, "arriving"),
     "p50 held": lambda run: run["held"]["p50"],
     "p99 held": lambda run: run["held"]["p99"],
-    "x alone ": lambda run: run["held"]["p99"] / run["alone"]["p99"],
-    "late p99": lambda run: run["held"]["late_p99"],
+    "beside ": lambda run: run["beside"]["held"]["p99"],
+    "x beside ": lambda run: times(run, "held"),
+    "late p99": lambda run: max(run[when]["late_p99"] for when in WHEN),
     "not 2xx": lambda run: sum(sum(run[when]["errors"].values()) for when in WHEN),
+}
+#: and then what it takes.
+TAKEN: dict[str, Callable[[Run], float]] = {
     "CPU": lambda run: run["cpu"],
     "MiB more": lambda run: run["grown_kib"] / 1024,
     "open": lambda run: run["most"]["open"],
     "busy": lambda run: run["most"]["busy"],
     "left": lambda run: run["left_open"],
 }
-NOTES = [
+OF_NOTICED = [
     (
-        "p50, p99: of a normal client that sends 500 requests a second over 8 connections, from "
-        "when each was due: alone, while the attackers come (arriving), and when all are there"
+        "p50, p99: ms, of a normal client that sends 500 requests a second over 8 connections, "
+        "from when each was due: alone, while the attackers come (arriving), and when all are "
+        "there (held)"
     ),
-    "x alone: that p99, of the one alone; late: how late the client itself sent, ms",
-    "not 2xx: requests of the normal client that failed; CPU: cores that the server used (held)",
+    (
+        "beside: the p99, in the same seconds, of a client like that at a second gpool on the same "
+        "CPU, which nobody attacks and which goes before the attacked one: what the kernel and the "
+        "attackers make everybody wait. x beside: how many times that the attacked one's is"
+    ),
+    "late: how late the client itself sent, ms; not 2xx: its requests that failed",
+]
+OF_TAKEN = [
+    "CPU: cores that the server used (held)",
     "MiB more: memory of the server's process, the kernel's for its sockets not among it",
     "open, busy: the most connections and busy workers at one moment",
     "left: connections when the attackers have gone",
 ]
+
+
+def times(run: Run, when: str) -> float:
+    """By what a p99 is that of the server that is not attacked."""
+    of: float = run[when]["p99"] / run["beside"][when]["p99"]
+    return of
 
 
 def said(runs: list[Run], figure: Callable[[Run], float]) -> str:
@@ -83,17 +102,21 @@ def states(runs: list[Run]) -> str:
 def sheets(figures: dict[str, Any]) -> list[Sheet]:
     """The figures as tables: the normal client, and what became of the attackers."""
     runs = [(name, runs) for name, runs in figures["runs"].items() if runs]
-    noticed = [[name, *(said(of, figure) for figure in COLUMNS.values())] for name, of in runs]
+    noticed, taken = (
+        [[name, *(said(of, figure) for figure in columns.values())] for name, of in runs]
+        for columns in (NOTICED, TAKEN)
+    )
     attackers = [[name, ATTACKS[name.partition(",")[0]].title, states(of)] for name, of in runs]
     count = figures["settings"]["connections"]
     return [
         Sheet(
             "attacks",
             f"{count:,} slow clients beside a normal one",
-            ["attack", *COLUMNS],
+            ["attack", *NOTICED],
             noticed,
-            NOTES,
+            OF_NOTICED,
         ),
+        Sheet("taken", "What it takes of the server", ["attack", *TAKEN], taken, OF_TAKEN),
         Sheet(
             "attackers", "What became of them", ["attack", "what it sends", "seen last"], attackers
         ),

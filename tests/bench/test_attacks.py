@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ def measured(times=1.5, **more):
         "alone": client,
         "arriving": client | {"p99": 2.0 * times, "errors": {"status": 3, "timeout": 1}},
         "held": client | {"p99": 4.0 * times},
+        "beside": dict.fromkeys(attacks.WHEN, client),
         "cpu": 0.25,
         "grown_kib": 2048,
         "most": {"busy": 7, "running": 9, "open": 100},
@@ -72,9 +74,10 @@ def test_all_attacks_are_measured_on_gpool_and_written_down(run, tmp_path):
 def test_of_several_runs_the_middle_is_told(run, tmp_path):
     _, _, asked = run("--attack", "headers", "--repeat", "3")
     assert len(asked) == 3
-    told, _ = rows((tmp_path / "attacks.md").read_text(), "headers")
-    # p50, p99, then p50, p99 and times of the arriving, and the same when all are there.
-    assert told[1:9] == ["0.20", "2.00", "0.20", "4.00", "2.00", "0.20", "8.00", "4.00"]
+    told, _, _ = rows((tmp_path / "attacks.md").read_text(), "headers")
+    # p50 and p99; then p50, p99, that of the one beside, and times it; the same when all are there.
+    arriving, held = ["0.20", "4.00", "2.00", "2.00"], ["0.20", "8.00", "2.00", "4.00"]
+    assert told[1:11] == ["0.20", "2.00", *arriving, *held]
 
 
 def test_servers_and_attacks_are_patterns(run):
@@ -116,9 +119,9 @@ def test_what_became_of_the_attackers_is_told():
         "settings": {"connections": 100},
         "failed": [],
     }
-    noticed, attackers = sheets(figures)
-    ours, theirs = noticed.rows
-    assert ours[noticed.headings.index("not 2xx")] == "4.00"
+    noticed, taken, attackers = sheets(figures)
+    assert noticed.rows[0][noticed.headings.index("not 2xx")] == "4.00"
+    ours, theirs = taken.rows
     assert (ours[-1], theirs[-1]) == ("0.00", "-")
     assert attackers.rows[0][2] == "92 reading, 8 idle; answers: 1,234 2xx"
     assert attackers.rows[1][1:] == [ATTACKS["body"].title, "-"]
@@ -147,10 +150,12 @@ def test_an_attack_is_measured(server, monkeypatch):
     needed("slowhttptest")
     needed("cc")
     ours = attackers.gpool
-    monkeypatch.setattr(attackers, "gpool", lambda admin: replace(ours(admin), compiled=False))
+    plain = partial(replace, compiled=False)
+    monkeypatch.setattr(attackers, "gpool", lambda *given: plain(ours(*given)))
     seen = measure(ATTACKS["headers"], server, Plan(connections=50, rate=50, seconds=1))
     for when in attacks.WHEN:
         assert seen[when]["good"] > 0
+        assert seen["beside"][when]["good"] > 0
     if server == "pywsgi":
         assert (seen["seen"], seen["left_open"]) == (None, None)
     else:
