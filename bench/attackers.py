@@ -190,13 +190,12 @@ class Looking(threading.Thread):
         self._enough = threading.Event()
 
     def run(self) -> None:
-        """Look until it is enough, or there is nothing to see; not on the server's CPU."""
-        with pinned(cpus()[1]):
-            while (seen := stats(self._admin)) is not None:
-                self.last = seen
-                self.most = {name: max(most, seen[name]) for name, most in self.most.items()}
-                if self._enough.wait(LOOK):
-                    return
+        """Look until it is enough, or there is nothing to see."""
+        while (seen := stats(self._admin)) is not None:
+            self.last = seen
+            self.most = {name: max(most, seen[name]) for name, most in self.most.items()}
+            if self._enough.wait(LOOK):
+                return
 
     def wait_for(self, accepted: int, latest: float) -> None:
         """Wait until the server has accepted so many, as far as it tells, but not for ever."""
@@ -293,7 +292,11 @@ def measure(attack: Attack, server: str, plan: Plan) -> Run:
     """
     allow_connections(plan.connections + NORMAL.connections)
     admin = free_port()
-    with beside() as other, attacked(server, admin, plan.connections + SPARE) as running:
+    with (
+        beside() as other,
+        attacked(server, admin, plan.connections + SPARE) as running,
+        pinned(cpus()[1]),  # who looks has a CPU, too
+    ):
         ports = (running.port, other.port)
         for port in ports:
             NORMAL.warm_up(port)
