@@ -5,16 +5,17 @@ started as its command is, compiled, with an admin listener that says what becom
 attackers' connections and how many workers are busy. Other servers of the bench can be attacked
 too, for comparison; they do not tell that.
 
-The server has the first CPU; the normal client and slowhttptest share the second, where
+The server has the first CPU, before all else that the machine may have to do (SCHED_FIFO); the
+normal client and slowhttptest share the second, where the client goes before all others, and
 slowhttptest runs only while nobody else wants to (SCHED_IDLE). What the kernel does for a packet
 on loopback it does on the CPU of the sender, without asking who is nice: that is in the figures,
 and so is the memory that the kernel takes for what slow readers do not read. slowhttptest does
 all that is due in a second at once: thousands connect, or send a few bytes, within milliseconds.
 
 What of that is the machine's is measured in the same moments: on the server's CPU there is another
-gpool that nobody attacks, and another normal client that asks it. It goes before the attacked one
-(SCHED_FIFO), so that what this one does is not in its figures. The kernel's work, and what is
-inside of one system call, it waits for like anybody.
+gpool that nobody attacks, and another normal client that asks it. It goes before the attacked one,
+so that what this one does is not in its figures. The kernel's work, and what is inside of one
+system call, it waits for like anybody.
 
 Which attacks are measured, and what is made of the figures, is left to `bench.attacks`.
 """
@@ -52,14 +53,16 @@ from bench.processes import (
 )
 from bench.servers import SERVERS
 
-__all__ = ["ATTACKS", "GPOOL", "Attack", "Plan", "measure"]
+__all__ = ["ATTACKS", "GPOOL", "OURS", "Attack", "Plan", "measure"]
 
 GPOOL = "gpool"
+#: Our command, by the application that it serves.
+OURS = {GPOOL: "bench.application:application", "gpool-rare-gc": "bench.collecting:application"}
 FOR = 60  # seconds that slowhttptest goes on, unless it is ended
 SHARE = 1_000  # connections of one slowhttptest: in the kernel, nobody takes its CPU away from it
-LOOK = 1.0  # seconds between two looks at the server's figures, of which it notices
+LOOK = 1.0  # seconds between two looks at the server's figures, 2 ms of its time each
 SPARE = 100  # workers beside those that attackers may hold
-URGENT = 1  # SCHED_FIFO's lowest: before all that is not
+URGENT, MORE_URGENT = 1, 2  # of SCHED_FIFO: before all that is not
 GONE = 15.0  # seconds in which the server has to be rid of them when they have gone
 
 
@@ -123,13 +126,13 @@ class Plan:
 # ---------------------------------------------------------------------- the server
 
 
-def gpool(admin: int, workers: int) -> Server:
+def gpool(application: str, admin: int, workers: int) -> Server:
     """Our command, with an admin listener on that port, and workers for all that may need one."""
 
     def command(setup: Setup) -> list[str]:
         given = ["--bind", setup.address, "--admin", f"127.0.0.1:{admin}"]
         given += ["--max-workers", str(workers)]
-        return [*interpreter("gpool"), *given, "bench.application:application"]
+        return [*interpreter("gpool"), *given, application]
 
     return Server(
         title="gpool",
@@ -142,18 +145,20 @@ def gpool(admin: int, workers: int) -> Server:
 
 
 @contextmanager
-def attacked(name: str, admin: int, workers: int) -> Iterator[Serving]:
+def attacked(name: str, admin: int, workers: int, priority: int = URGENT) -> Iterator[Serving]:
     """A server, while this runs; it has answered a request.
 
     Raises:
         DidNotStartError: it does not, and why.
     """
-    server = gpool(admin, workers) if name == GPOOL else SERVERS[name]
+    server = gpool(OURS[name], admin, workers) if name in OURS else SERVERS[name]
     setup = Setup(free_port(), Purpose.IDLE, server.chosen(Purpose.IDLE))
     with (
         tempfile.TemporaryFile("w+", errors="replace") as complaints,
-        started(server, setup, complaints) as process,
+        ExitStack() as running,
     ):
+        with urgent(priority):
+            process = running.enter_context(started(server, setup, complaints))
         wait_until_it_answers(process, setup.port, complaints, secure=False)
         yield Serving(process.pid, setup.port)
 
@@ -215,28 +220,15 @@ class Looking(threading.Thread):
 
 
 @contextmanager
-def urgent() -> Iterator[None]:
+def urgent(priority: int = URGENT) -> Iterator[None]:
     """What is started here has its CPU whenever it wants it, if we may say so."""
     before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(URGENT))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     try:
         yield
     finally:
         os.sched_setscheduler(0, before, parameters)
-
-
-@contextmanager
-def beside() -> Iterator[Serving]:
-    """A gpool that nobody attacks, which does not wait for the attacked one.
-
-    Raises:
-        DidNotStartError: there is none, and why.
-    """
-    with ExitStack() as running:
-        with urgent():
-            serving = running.enter_context(attacked(GPOOL, free_port(), SPARE))
-        yield serving
 
 
 def noticed(ports: Sequence[int], plan: Plan) -> list[Run]:
@@ -283,7 +275,7 @@ def measure(attack: Attack, server: str, plan: Plan) -> Run:
 
     Args:
         attack: which.
-        server: gpool, or its name in `bench.servers`.
+        server: one of `OURS`, or its name in `bench.servers`.
         plan: how much of it.
 
     Raises:
@@ -293,7 +285,7 @@ def measure(attack: Attack, server: str, plan: Plan) -> Run:
     allow_connections(plan.connections + NORMAL.connections)
     admin = free_port()
     with (
-        beside() as other,
+        attacked(GPOOL, free_port(), SPARE, MORE_URGENT) as other,
         attacked(server, admin, plan.connections + SPARE) as running,
         pinned(cpus()[1]),  # who looks has a CPU, too
     ):

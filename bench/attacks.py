@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.attackers import ATTACKS, GPOOL, Plan, measure
+from bench.attackers import ATTACKS, GPOOL, OURS, Plan, measure
 from bench.command_line import matching, positive
 from bench.figures import Run, short
 from bench.machine import machine
@@ -66,6 +66,7 @@ OF_NOTICED = [
         "attackers make everybody wait. x beside: how many times that the attacked one's is"
     ),
     "late: how late the client itself sent, ms; not 2xx: its requests that failed",
+    "gpool-rare-gc: the application has called gc.set_threshold(700, 10, 1_000)",
 ]
 OF_TAKEN = [
     "CPU: cores that the server used (held)",
@@ -154,7 +155,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add, plan = made.add_argument, Plan()
     add("--attack", action="append", metavar="NAME", help="only this; repeatable; a pattern")
-    add("--server", action="append", metavar="NAME", help="gpool, or any of bench's (gpool)")
+    add(
+        "--server",
+        action="append",
+        metavar="NAME",
+        help="{}, or any of bench's (gpool)".format(", ".join(OURS)),
+    )
     add("--connections", type=positive, default=plan.connections, metavar="N", help="(%(default)s)")
     add("--rate", type=positive, default=plan.rate, metavar="N", help="a second (%(default)s)")
     add("--seconds", type=positive, default=plan.seconds, metavar="N", help="(%(default)s)")
@@ -186,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = command_line.parse_args(arguments)
     try:
         attacks = matching(given.attack, ATTACKS) if given.attack else tuple(ATTACKS)
-        servers = matching(given.server, [GPOOL, *SERVERS]) if given.server else (GPOOL,)
+        servers = matching(given.server, [*OURS, *SERVERS]) if given.server else (GPOOL,)
     except ValueError as why:
         command_line.error(str(why))
     plan = Plan(given.connections, given.rate, given.seconds)
