@@ -37,12 +37,14 @@ NOTICED: dict[str, Callable[[Run], float]] = {
     "p99 ms": lambda run: run["alone"]["p99"],
     "p50 arriving": lambda run: run["arriving"]["p50"],
     "p99 arriving": lambda run: run["arriving"]["p99"],
+    "x alone": lambda run: run["arriving"]["p99"] / run["alone"]["p99"],
     "beside": lambda run: run["beside"]["arriving"]["p99"],
-    "x beside": lambda run: times(run, "arriving"),
+    "x beside": lambda run: run["arriving"]["p99"] / run["beside"]["arriving"]["p99"],
     "p50 held": lambda run: run["held"]["p50"],
     "p99 held": lambda run: run["held"]["p99"],
+    "x alone ": lambda run: run["held"]["p99"] / run["alone"]["p99"],
     "beside ": lambda run: run["beside"]["held"]["p99"],
-    "x beside ": lambda run: times(run, "held"),
+    "x beside ": lambda run: run["held"]["p99"] / run["beside"]["held"]["p99"],
     "late p99": lambda run: max(run[when]["late_p99"] for when in WHEN),
     "not 2xx": lambda run: sum(sum(run[when]["errors"].values()) for when in WHEN),
 }
@@ -63,9 +65,11 @@ OF_NOTICED = [
     (
         "beside: the p99, in the same seconds, of a client like that at a second gpool on the same "
         "CPU, which nobody attacks and which goes before the attacked one: what the kernel and the "
-        "attackers make everybody wait. x beside: how many times that the attacked one's is"
+        "attackers make everybody wait"
     ),
+    "x alone, x beside: how many times that p99 the attacked one's is",
     "late: how late the client itself sent, ms; not 2xx: its requests that failed",
+    "runs: of which these are the medians",
     "gpool-rare-gc: the application has called gc.set_threshold(700, 10, 1_000)",
 ]
 OF_TAKEN = [
@@ -74,12 +78,6 @@ OF_TAKEN = [
     "open, busy: the most connections and busy workers at one moment",
     "left: connections when the attackers have gone",
 ]
-
-
-def times(run: Run, when: str) -> float:
-    """By what a p99 is that of the server that is not attacked."""
-    of: float = run[when]["p99"] / run["beside"][when]["p99"]
-    return of
 
 
 def said(runs: list[Run], figure: Callable[[Run], float]) -> str:
@@ -104,7 +102,10 @@ def sheets(figures: dict[str, Any]) -> list[Sheet]:
     """The figures as tables: the normal client, and what became of the attackers."""
     runs = [(name, runs) for name, runs in figures["runs"].items() if runs]
     noticed, taken = (
-        [[name, *(said(of, figure) for figure in columns.values())] for name, of in runs]
+        [
+            [name, *(said(of, figure) for figure in columns.values()), str(len(of))]
+            for name, of in runs
+        ]
         for columns in (NOTICED, TAKEN)
     )
     attackers = [[name, ATTACKS[name.partition(",")[0]].title, states(of)] for name, of in runs]
@@ -113,11 +114,11 @@ def sheets(figures: dict[str, Any]) -> list[Sheet]:
         Sheet(
             "attacks",
             f"{count:,} slow clients beside a normal one",
-            ["attack", *NOTICED],
+            ["attack", *NOTICED, "runs"],
             noticed,
             OF_NOTICED,
         ),
-        Sheet("taken", "What it takes of the server", ["attack", *TAKEN], taken, OF_TAKEN),
+        Sheet("taken", "What it takes of the server", ["attack", *TAKEN, "runs"], taken, OF_TAKEN),
         Sheet(
             "attackers", "What became of them", ["attack", "what it sends", "seen last"], attackers
         ),
@@ -133,7 +134,7 @@ def report(figures: dict[str, Any]) -> str:
         (
             f"`python -m bench.attacks`, {about['date']}, {about['cpu']}, {about['cpus']} CPUs, "
             f"{about['system']}; slowhttptest with {settings['connections']:,} connections, "
-            f"{settings['rate']:,} of which come in a second; medians of {settings['repeat']}."
+            f"{settings['rate']:,} of which come in a second; medians."
         ),
         "",
     ]
@@ -192,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = command_line.parse_args(arguments)
     try:
         attacks = matching(given.attack, ATTACKS) if given.attack else tuple(ATTACKS)
-        servers = matching(given.server, [*OURS, *SERVERS]) if given.server else (GPOOL,)
+        servers = matching(given.server, OURS | SERVERS) if given.server else (GPOOL,)
     except ValueError as why:
         command_line.error(str(why))
     plan = Plan(given.connections, given.rate, given.seconds)

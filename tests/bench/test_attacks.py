@@ -75,13 +75,16 @@ def test_of_several_runs_the_middle_is_told(run, tmp_path):
     _, _, asked = run("--attack", "headers", "--repeat", "3")
     assert len(asked) == 3
     told, _, _ = rows((tmp_path / "attacks.md").read_text(), "headers")
-    # p50 and p99; then p50, p99, that of the one beside, and times it; the same when all are there.
-    arriving, held = ["0.20", "4.00", "2.00", "2.00"], ["0.20", "8.00", "2.00", "4.00"]
-    assert told[1:11] == ["0.20", "2.00", *arriving, *held]
+    # p50 and p99; then p50, p99, times that alone, the one beside, times that; and when all are
+    # there.
+    arriving, held = ["0.20", "4.00", *["2.00"] * 3], ["0.20", "8.00", "4.00", "2.00", "4.00"]
+    assert told[1:13] == ["0.20", "2.00", *arriving, *held]
+    assert told[-1] == "3"
 
 
 def test_servers_and_attacks_are_patterns(run):
     _, _, asked = run("--attack", "[hr]*", "--server", "gpool", "--server", "pyws*")
+    assert len(asked) == len(set(asked))
     assert {server for _, server, _ in asked} == {"gpool", "pywsgi", "pywsgi-gpool", "pywsgi-nagle"}
     assert {attack.title for attack, _, _ in asked} == {
         ATTACKS[name].title for name in ("headers", "read", "range")
@@ -122,7 +125,7 @@ def test_what_became_of_the_attackers_is_told():
     noticed, taken, attackers = sheets(figures)
     assert noticed.rows[0][noticed.headings.index("not 2xx")] == "4.00"
     ours, theirs = taken.rows
-    assert (ours[-1], theirs[-1]) == ("0.00", "-")
+    assert (ours[-2:], theirs[-2:]) == (["0.00", "1"], ["-", "1"])
     assert attackers.rows[0][2] == "92 reading, 8 idle; answers: 1,234 2xx"
     assert attackers.rows[1][1:] == [ATTACKS["body"].title, "-"]
 
