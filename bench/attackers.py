@@ -305,7 +305,8 @@ def measure(attack: Attack, server: str, plan: Plan) -> Run:
         run: Run = {when: of for when, (of, _) in told.items()}
         run["beside"] = {when: of for when, (_, of) in told.items()}
         run["cpu"], run["grown_kib"] = used / run["held"]["seconds"], grown
-        run["most"], run["seen"] = looking.most, looking.last
+        run["seen"] = looking.last
+        run["most"] = looking.most if looking.last else dict.fromkeys(looking.most)
         run["left_open"] = left_open(admin)
     return run
 
