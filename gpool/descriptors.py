@@ -2,7 +2,7 @@
 
 Linux doubles a process's table of descriptors whenever it is full. In a process with threads, and
 the watch over the Hub is one, it then waits until every CPU has passed through the scheduler: 8 to
-30 ms, in which an `accept` does not return and nobody is served, and that with the 256th, the
+20 ms, in which an `accept` does not return and nobody is served, and that with the 256th, the
 512th, ... client of a crowd. The table never shrinks, so one descriptor with a high number, opened
 and closed, makes room for all below it.
 
