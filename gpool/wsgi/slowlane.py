@@ -162,7 +162,7 @@ class SlowLane:
         self._is_open()
 
     def _is_open(self) -> bool:
-        if self._epoll is None and EPOLL is not None:
+        if self._epoll is None and EPOLL is not None and not self._closing:
             with suppress(OSError):  # there are no more descriptors; it is tried again
                 self._epoll = EPOLL()
                 self._pid = getpid()

@@ -30,6 +30,10 @@ frontend www
     default_backend app
 backend app
     http-reuse always
+    # gpool may have to close what HAProxy holds for idle, if a body that nobody has read is too
+    # much to be thrown away. What comes over that next is asked again, as in deploy/haproxy.
+    retry-on conn-failure empty-response
+    http-request disable-l7-retry unless {{ path_beg /next/ }}
     server gpool {address}
 """
 LINE = r"^SAW PORT <gpool (\S+)> <(\S*) (\S*)> <(\S*) (\S*)>$"

@@ -296,6 +296,17 @@ def test_a_client_that_goes_leaves_nothing(serve, visit):
     assert number_apart(server) == 0
 
 
+def test_nobody_is_sent_there_when_the_server_has_stopped(serve):
+    """As a handler would be that ignores its kill."""
+    server = serve()
+    lane = server.site.slow
+    assert lane.place(0, None) is not None
+    server.stop()
+    assert lane.place(0, None) is None
+    server.start()
+    assert lane.place(0, None) is not None
+
+
 def test_a_stopped_server_keeps_nothing_open(serve, visit):
     before = descriptors()
     server = serve()
