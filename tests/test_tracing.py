@@ -60,7 +60,7 @@ def test_lines_after_a_switch_and_in_threads_count_for_their_own_file(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "coverage", "run", "--rcfile=settings", "program.py"],
         cwd=tmp_path,
-        env=environ | {"PYTHONPATH": str(ROOT)},
+        env=environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
         check=True,
     )
     data = coverage.CoverageData(str(tmp_path / ".coverage"))
