@@ -111,7 +111,10 @@ class Collector:
         ended.wait()
         server.stop(1)
         watcher.close()
-        get_hub().destroy()
+        if (
+            "libuv" not in type(get_hub().loop).__module__
+        ):  # gevent's leaves watchers unclosed there
+            get_hub().destroy()
 
     def __enter__(self):
         with self._news:
