@@ -83,13 +83,17 @@ def test_a_call_that_fails_costs_its_client_only(runner, function):
             if called == function:
                 places[error].append((name, index))
     assert places
+    fired = False
     for error, found in places.items():
         first = draw.choice([(name, index) for name, index in found if index == 0])
         for name, index in (first, draw.choice(found)):
             print(f"FAULTS_SEED={SEED}: {name} {function}[{index}] {error}")
             with ending(runner):
                 result = runner.check(name, fault(function, index, error))
-            assert result.fired or index or function == "malloc"  # that depends on the past
+            # Memory depends on the past, and whether there is something to shut down on the client.
+            assert result.fired or index or function in {"malloc", "shutdown"}
+            fired |= bool(result.fired)
+    assert fired or function == "malloc"
 
 
 def test_every_function_of_the_table_is_called(runner):
