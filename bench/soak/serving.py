@@ -178,11 +178,12 @@ def status_kib(field: str) -> int:
 
 
 def descriptors() -> Counter[str]:
-    """What is open: files by their path, others by their kind."""
+    """What is open: files by their name, others by their kind."""
     found: Counter[str] = Counter()
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names, thousands of times
         try:
-            found[os.readlink(f"/proc/self/fd/{name}").partition(":[")[0]] += 1  # noqa: PTH115
+            path = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115  # the same
+            found[path.rpartition("/")[2].partition(":[")[0]] += 1
         except FileNotFoundError:
             continue  # the one of listdir
     return found
