@@ -30,6 +30,7 @@ MODULES = (
     "wsgi.connection",
     "wsgi.framing",
     "wsgi.intake",
+    "wsgi.ownepoll",
     "wsgi.parked",
     "wsgi.parking",
     "wsgi.queueing",

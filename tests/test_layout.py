@@ -52,6 +52,7 @@ LADDER = [
     "wsgi.settings",
     "wsgi.access",
     "wsgi.tally",
+    "wsgi.ownepoll",
     "wsgi.slowlane",
     "wsgi.site",
     "wsgi.sockets",

@@ -10,7 +10,8 @@ they can be, to the server.
 from collections import Counter
 
 from gpool.admission import Admission
-from gpool.wsgi.parked import EPOLL, PARK_AFTER, ParkingLot
+from gpool.wsgi.ownepoll import EPOLL
+from gpool.wsgi.parked import PARK_AFTER, ParkingLot
 from gpool.wsgi.site import Site
 from gpool.wsgi.sockets import Kind
 

@@ -33,19 +33,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from math import inf
-from os import getpid
 from sys import getsizeof
 from typing import Any
 
 from gpool.connection import Connection, ConnState
 from gpool.wsgi.connection import HTTPConnection
+from gpool.wsgi.ownepoll import EPOLLIN, OwnEpoll
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.site import Site
-from gpool.wsgi.slowlane import EPOLL, EPOLLIN
 from gpool.wsgi.sockets import Accepted, Kind, accepted
-from gpool.wsgi.wire import READ
 
-__all__ = ["EPOLL", "PARK_AFTER", "ParkingLot"]
+__all__ = ["PARK_AFTER", "ParkingLot"]
 
 #: Seconds. Parking and waking cost 30 us together, so 10 000 clients that come back just then,
 #: which is the worst that they can do, take 6 % of a CPU.
@@ -60,7 +58,7 @@ ROOMY = 256  # bytes of a set for each of its members, above which it was made f
 IDLE = ConnState.IDLE
 
 
-class ParkingLot:
+class ParkingLot(OwnEpoll):
     """The parked connections of one server.
 
     Args:
@@ -75,21 +73,19 @@ class ParkingLot:
         "_connections",
         "_count",
         "_crowded",
-        "_epoll",
         "_first",
         "_left",
         "_next",
-        "_pid",
         "_postponed",
         "_previous",
         "_site",
         "_swept",
         "_until",
-        "_watcher",
         "kind",
     )
 
     def __init__(self, site: Site, connections: set[Connection]) -> None:
+        super().__init__()
         self._site = site
         self._connections = connections
         self.kind: Kind = (0, 0, 0)
@@ -98,10 +94,6 @@ class ParkingLot:
         self._clear()
         self._first = array("i", [NONE] * SECONDS)  # by the second of the deadline
         self._count = 0
-        # Who tells of them.
-        self._epoll: Any = None
-        self._watcher: Any = None
-        self._pid = 0  # the process whose they are
         # The sweep.
         self._swept = 0  # the last second that needs no second look
         self._left = MOST  # may be parked until the next
@@ -165,11 +157,12 @@ class ParkingLot:
 
     def _park(self, conn: HTTPConnection, deadline: float) -> bool:
         descriptor: int = conn.socket.fileno()
+        self.open()
+        if self._epoll is None:
+            return False
         try:
-            if self._epoll is None:
-                self._open()
             self._epoll.register(descriptor, EPOLLIN)
-        except OSError:  # there are no more descriptors, or watches of them
+        except OSError:  # there are no more watches of them
             return False
         conn.leave()
         self._connections.discard(conn)
@@ -306,32 +299,16 @@ class ParkingLot:
         The epoll is there before anybody is parked, since it consists of small objects, too. What
         is opened before a fork is opened once more.
         """
-        if self._epoll is None:
-            with suppress(OSError):  # it is tried again
-                self._open()
+        is_new = self._epoll is None
+        if self._open_epoll(self._site.loop, self._ready) and is_new:
+            self._swept = int(self._site.deadlines.now) - 1
 
     def close(self) -> None:
         """Any side. Park no more, if nobody is parked."""
         if not self._count:
-            self._close()
-
-    def _open(self) -> None:
-        epoll = EPOLL()
-        self._pid = getpid()
-        self._swept = int(self._site.deadlines.now) - 1
-        self._watcher = self._site.loop.io(epoll.fileno(), READ, ref=False)
-        self._watcher.start(self._ready)
-        self._epoll = epoll
-
-    def _close(self) -> None:
-        if self._epoll is not None:
-            self._watcher.close()
-            self._epoll.close()
-            self._epoll = self._watcher = None
+            self._close_epoll()
 
     def _leave_to_parent(self) -> None:
-        # After a fork the descriptors are copies, but the epoll is one and the same: the child must
-        # not take anybody out of it.
-        if self._epoll is not None and self._pid != getpid():
-            self._close()
+        if self._is_parents():
+            self._close_epoll()
             self.close_all()

@@ -23,19 +23,13 @@ Guarantees:
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from os import getpid
 from time import monotonic
 from typing import Any, Protocol
 
-from gevent.monkey import get_original
+from gpool.wsgi.ownepoll import EPOLLIN, EPOLLOUT, OwnEpoll
 
-__all__ = ["EPOLL", "EPOLLIN", "Place", "SlowLane"]
+__all__ = ["Place", "SlowLane"]
 
-try:
-    EPOLL: Any = get_original("select", "epoll")  # gevent's patches take it out of `select`
-except AttributeError:  # not Linux
-    EPOLL = None
-EPOLLIN, EPOLLOUT = 1, 4  # sys/epoll.h
 EVENTS = (0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT)  # for libev's EV_READ and EV_WRITE
 TURN = 16  # are served before the others have a turn,
 SECONDS = 0.00025  # or as many as are in that time: a send to a tiny window takes 0.15 ms
@@ -56,7 +50,7 @@ class Slow(Protocol):
         """Any side. Be watched by the loop again; for `events`, if it is not watched now."""
 
 
-class SlowLane:
+class SlowLane(OwnEpoll):
     """The slow connections of one server.
 
     Args:
@@ -67,18 +61,15 @@ class SlowLane:
         crowded: whether there are so many that who is new is to wait here, too.
     """
 
-    __slots__ = ("_began", "_clock", "_closing", "_epoll", "_loop", "_pid", "_places", "_watcher")
+    __slots__ = ("_began", "_clock", "_closing", "_loop", "_places")
 
     def __init__(self, loop: Any, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
         self._loop = loop
         self._clock = clock
         self._places: dict[int, Place] = {}  # those that wait, by descriptor
         self._began = 0.0  # when there began to be more than have their turn; 0 while there are not
-        # Who tells of them.
         self._closing = False
-        self._epoll: Any = None
-        self._watcher: Any = None
-        self._pid = 0  # the process whose it is
 
     def __len__(self) -> int:
         return len(self._places)
@@ -117,13 +108,15 @@ class SlowLane:
             self._epoll.unregister(place.descriptor)
         self._watcher.ref = bool(self._places)
         if self._closing and not self._places:
-            self._close()
+            self._close_epoll()
 
     # ------------------------------------------------------------------ Hub side
 
     def _ready(self) -> None:
         # Something has come for some of them.
         self._leave_to_parent()
+        if not self._places:
+            return
         now = self._clock()
         began = self._began or now
         times = 1 + int((now - began) / PATIENCE)
@@ -154,7 +147,7 @@ class SlowLane:
         """Any side. The server has stopped: keep nothing open, once the last has left."""
         self._closing = True
         if not self._places:
-            self._close()
+            self._close_epoll()
 
     def open(self) -> None:
         """Any side. The server starts; what is opened before a fork is opened once more."""
@@ -162,28 +155,16 @@ class SlowLane:
         self._is_open()
 
     def _is_open(self) -> bool:
-        if self._epoll is None and EPOLL is not None and not self._closing:
-            with suppress(OSError):  # there are no more descriptors; it is tried again
-                self._epoll = EPOLL()
-                self._pid = getpid()
-                self._watcher = self._loop.io(self._epoll.fileno(), 1, ref=False)
-                self._watcher.priority = self._loop.MINPRI
-                self._watcher.start(self._ready)
-        return self._epoll is not None
-
-    def _close(self) -> None:
-        if self._epoll is not None:
-            self._watcher.close()
-            self._epoll.close()
-            self._epoll = self._watcher = None
+        if self._closing:
+            return self._epoll is not None
+        return self._open_epoll(self._loop, self._ready, self._loop.MINPRI)
 
     def _leave_to_parent(self) -> None:
-        # After a fork the descriptors are copies, but the epoll is one and the same: the child has
-        # to have its own.
-        if self._epoll is not None and self._pid != getpid():
+        # After a fork, the child has to have its own.
+        if self._is_parents():
             places = tuple(self._places.values())
             self._places.clear()
-            self._close()
+            self._close_epoll()
             for place in places:
                 place.active = self.add(place)
 

@@ -15,9 +15,11 @@ import pytest
 from gevent import socket
 
 from gpool import Connection, WSGIServer
+from gpool.wsgi import ownepoll
 from gpool.wsgi import parked as parked_module
 from gpool.wsgi import server as server_module
-from gpool.wsgi.parked import EPOLL, MOST, PARK_AFTER, TURN
+from gpool.wsgi.ownepoll import EPOLL
+from gpool.wsgi.parked import MOST, PARK_AFTER, TURN
 from gpool.wsgi.parking import TICK
 from gpool.wsgi.sockets import accepted
 from tests.support import descriptors, in_hub, settle
@@ -555,11 +557,11 @@ def test_without_a_descriptor_for_the_epoll_nobody_is_parked_until_there_is_one(
     def fail():
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(parked_module, "EPOLL", fail)
+    monkeypatch.setattr(ownepoll, "EPOLL", fail)
     server = serve()
     client = visit(server)
     never_parked(server, client)
-    monkeypatch.setattr(parked_module, "EPOLL", EPOLL)
+    monkeypatch.setattr(ownepoll, "EPOLL", EPOLL)
     lapse(server, 2 * PARK_AFTER)
     assert parked(server) == 1
     assert client.ask("/again").body == b"/again"
@@ -579,7 +581,7 @@ class Full:
 
 
 def test_who_cannot_be_watched_is_not_parked(serve, visit, monkeypatch):
-    monkeypatch.setattr(parked_module, "EPOLL", Full)
+    monkeypatch.setattr(ownepoll, "EPOLL", Full)
     server = serve()
     never_parked(server, visit(server))
 

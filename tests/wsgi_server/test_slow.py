@@ -12,9 +12,10 @@ import gevent.os
 import pytest
 
 from gpool import ConnState
-from gpool.wsgi import slowlane
+from gpool.wsgi import ownepoll, slowlane
+from gpool.wsgi.ownepoll import EPOLL
 from gpool.wsgi.parking import TICK
-from gpool.wsgi.slowlane import CROWD, EPOLL, PATIENCE, TURN, Place
+from gpool.wsgi.slowlane import CROWD, PATIENCE, TURN, Place
 from tests.support import Clock, descriptors, in_hub, settle
 from tests.wsgi_server.clients import lapse, request, until
 
@@ -372,7 +373,7 @@ def no_epoll():
 
 @pytest.mark.parametrize("made", [None, no_epoll])
 def test_without_an_epoll_the_loop_watches_them(serve, visit, monkeypatch, made):
-    monkeypatch.setattr(slowlane, "EPOLL", made)
+    monkeypatch.setattr(ownepoll, "EPOLL", made)
     server = serve()
     client = visit(server).send(HEAD)
     until(lambda: server._connections and only(server).state is ConnState.READING)
@@ -387,6 +388,19 @@ def test_who_finds_no_room_apart_stays_with_the_loop(serve, visit):
     until(lambda: server._connections and only(server).state is ConnState.READING)
     assert client.send(b"X-A: b\r\n").send(b"\r\n").answer().body == b"/slow"
     assert number_apart(server) == 0
+
+
+def test_a_child_is_not_told_of_its_parents(serve):
+    server = serve()
+    child = gevent.os.fork()
+    if not child:
+        status = 1
+        try:
+            server.site.slow._ready()  # of somebody that has come to the parent since
+            status = number_apart(server)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_child_takes_nobody_away_from_its_parent(serve, visit):
