@@ -98,8 +98,8 @@ def judge(case: Case) -> str | None:
     ended_as = ENDED.get(outcome, (Ending.NONE, ended))
     wrongs = (
         (begun > 1, "it was run more than once"),
+        (ended in HURT, HURT.get(ended)),  # before what the client got, which may come of it
         (outcome in NEVER, NEVER.get(outcome)),
-        (ended in HURT, HURT.get(ended)),
         (begun and not ended, "it has not ended"),
         (ended and not begun, "it ended, and never began"),
         (begun and outcome in NOT_RUN, "it was refused, dropped or not sent whole, and yet run"),

@@ -72,6 +72,7 @@ def test_a_good_history(ledger):
         (("TORN", 1, "RETURNED"), "it was refused, dropped or not sent whole, and yet run"),
         (("BROKEN", 1, "FOREIGN"), "it was hit by what was another's"),
         (("FAILED", 1, "FOREIGN"), "it was hit by what was another's"),
+        (("WRONG", 1, "FOREIGN"), "it was hit by what was another's"),
         (("FAILED", 1, "WRONG"), "the application got bytes that are not its body"),
         (("OPEN", 1, "RETURNED"), "nobody knows what became of it"),
         (("LOST", 1, "RETURNED"), "its connection ended without an answer"),
