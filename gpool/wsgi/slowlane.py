@@ -34,7 +34,7 @@ EVENTS = (0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT)  # for libev's EV_READ and E
 TURN = 16  # are served before the others have a turn,
 SECONDS = 0.00025  # or as many as are in that time: a send to a tiny window takes 0.15 ms
 PATIENCE = 0.5  # seconds of there being more, after which it is so many again
-CROWD = 64  # of them, above which nobody new is taken for fast; arbitrary
+CROWD = 64  # who wait, above which nobody new is taken for fast; arbitrary
 
 
 class Slow(Protocol):
@@ -59,9 +59,10 @@ class SlowLane(OwnEpoll):
 
     Attributes:
         crowded: whether there are so many that who is new is to wait here, too.
+        workers: how many wait for their client, here or not.
     """
 
-    __slots__ = ("_began", "_clock", "_closing", "_loop", "_places")
+    __slots__ = ("_began", "_clock", "_closing", "_loop", "_places", "workers")
 
     def __init__(self, loop: Any, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class SlowLane(OwnEpoll):
         self._places: dict[int, Place] = {}  # those that wait, by descriptor
         self._began = 0.0  # when there began to be more than have their turn; 0 while there are not
         self._closing = False
+        self.workers = 0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -78,6 +80,11 @@ class SlowLane(OwnEpoll):
     def crowded(self) -> bool:
         """Any side. See the class."""
         return len(self._places) > CROWD
+
+    @property
+    def workers_crowded(self) -> bool:
+        """Any side. Whether so many workers wait that who is next is to wait here."""
+        return self.workers > CROWD or self.crowded
 
     def place(self, descriptor: int, conn: Slow) -> "Place | None":
         """Any side. A watcher for `conn`; None if there can be none here."""

@@ -199,17 +199,20 @@ class Wire(Watched):
             raise RuntimeError("another greenlet waits for this connection")
         hub = get_hub()
         deadlines = self.site.deadlines
+        slow = self.site.slow
         self._wait_error = error
         self._waiter = getcurrent()
-        if self.site.slow.crowded:
-            self._moved(0)
-        deadlines.set(self, min(after, self._request_deadline - deadlines.now))
-        self._watch(events)
+        slow.workers += 1
         try:
+            if slow.workers_crowded:
+                self._moved(0)
+            deadlines.set(self, min(after, self._request_deadline - deadlines.now))
+            self._watch(events)
             while self._waiting():
                 hub.switch()
         finally:
             self._waiter = None
+            slow.workers -= 1
             deadlines.set_at(self, self._request_deadline)
             if self._io is not None and events != READ:
                 self._watch(READ)

@@ -318,7 +318,8 @@ def workers() -> WorkerPool[Any]:
 class NoLane:
     """Nobody waits apart: that takes a kernel. tests/wsgi_server/test_slow.py has it."""
 
-    crowded = False
+    workers_crowded = crowded = False
+    workers = 0
 
     def place(self, *_: object) -> None:
         """There is none."""

@@ -162,6 +162,22 @@ def test_a_worker_that_waits_for_a_slow_body_waits_apart(serve, visit):
     assert not is_apart(conn)
 
 
+def test_where_many_workers_wait_the_next_one_waits_apart(serve, visit):
+    """Their clients may send something in the same instant, and nobody knows yet how much."""
+    server = serve(max_workers=CROWD + 1)
+    clients = [visit(server).send(POST % LARGE) for _ in range(CROWD)]
+    until(lambda: server.site.slow.workers == CROWD)
+    assert number_apart(server) == 0
+    last = visit(server).send(POST % LARGE)
+    until(lambda: number_apart(server) == 1)
+    assert last.send(bytes(LARGE)).answer().body == bytes(LARGE)
+    assert server.site.slow.workers == CROWD
+    for client in clients:
+        client.close()
+    until(lambda: not server.site.slow.workers)
+    assert number_apart(server) == 0
+
+
 def test_a_body_in_large_pieces_is_not_slow(serve, visit):
     server = serve()
     client = visit(server).send(POST % LARGE)
