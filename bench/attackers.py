@@ -56,8 +56,8 @@ from bench.servers import SERVERS
 __all__ = ["ATTACKS", "GPOOL", "OURS", "Attack", "Plan", "measure"]
 
 GPOOL = "gpool"
-#: Our command, by the application that it serves.
-OURS = {GPOOL: "bench.application:application", "gpool-rare-gc": "bench.collecting:application"}
+#: Our command, by what it is told.
+OURS: dict[str, tuple[str, ...]] = {GPOOL: (), "gpool-gc-share-1": ("--gc-share", "1")}
 FOR = 60  # seconds that slowhttptest goes on, unless it is ended
 SHARE = 1_000  # connections of one slowhttptest: in the kernel, nobody takes its CPU away from it
 LOOK = 1.0  # seconds between two looks at the server's figures, 2 ms of its time each
@@ -126,13 +126,13 @@ class Plan:
 # ---------------------------------------------------------------------- the server
 
 
-def gpool(application: str, admin: int, workers: int) -> Server:
+def gpool(words: Sequence[str], admin: int, workers: int) -> Server:
     """Our command, with an admin listener on that port, and workers for all that may need one."""
 
     def command(setup: Setup) -> list[str]:
         given = ["--bind", setup.address, "--admin", f"127.0.0.1:{admin}"]
         given += ["--max-workers", str(workers)]
-        return [*interpreter("gpool"), *given, application]
+        return [*interpreter("gpool"), *given, *words, "bench.application:application"]
 
     return Server(
         title="gpool",

@@ -70,7 +70,7 @@ OF_NOTICED = [
     "x alone, x beside: how many times that p99 the attacked one's is",
     "late: how late the client itself sent, ms; not 2xx: its requests that failed",
     "runs: of which these are the medians",
-    "gpool-rare-gc: the application has called gc.set_threshold(700, 10, 1_000)",
+    "gpool-gc-share-1: full garbage collections are left to Python, --gc-share 1",
 ]
 OF_TAKEN = [
     "CPU: cores that the server used (held)",

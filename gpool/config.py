@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection
 from typing import TypeVar
 
-__all__ = ["at_least", "choice", "kind", "optional_at_least", "seconds"]
+__all__ = ["at_least", "choice", "kind", "optional_at_least", "seconds", "share_of"]
 
 Some = TypeVar("Some")
 
@@ -44,6 +44,21 @@ def seconds(name: str, value: float, *, zero: bool = False) -> float:
         raise TypeError(f"{name} must be a number of seconds, {allowed}, not {value!r}")
     if math.isnan(value) or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name} must be {allowed} seconds, not {value!r}")
+    return float(value)
+
+
+def share_of(name: str, value: float) -> float:
+    """Return `value` as a share of a whole.
+
+    Raises:
+        TypeError: `value` is not a number.
+        ValueError: it is not more than 0, or more than 1, or not a number (NaN).
+    """
+    allowed = "a number more than 0 and at most 1"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be {allowed}, not {value!r}")
+    if not 0 < value <= 1:
+        raise ValueError(f"{name} must be {allowed}, not {value!r}")
     return float(value)
 
 

@@ -18,6 +18,7 @@ LADDER = [
     "adaptive",
     "trusted",
     "log",
+    "garbage",
     "hubsight",
     "hubwatch",
     "certificates",

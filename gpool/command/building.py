@@ -12,11 +12,12 @@ from gpool.admin.server import Admin
 from gpool.certificates import server_context
 from gpool.command.options import server_arguments
 from gpool.command.sources import Config
+from gpool.garbage import FullCollections
 from gpool.hosting import Hosting
 from gpool.hubwatch import HubWatch
 from gpool.wsgi.site import Application
 
-__all__ = ["admin", "hosting", "renew_certificate", "tls_context", "watch"]
+__all__ = ["admin", "collections", "hosting", "renew_certificate", "tls_context", "watch"]
 
 logger = logging.getLogger("gpool")
 
@@ -85,6 +86,11 @@ def watch(config: Config) -> HubWatch | None:
         return HubWatch(threshold)
     except ValueError as error:
         raise click.ClickException(f"--hub-block-threshold: {error}") from None
+
+
+def collections(share: float) -> FullCollections | None:
+    """What keeps full garbage collections to a share of the time; None if Python has them all."""
+    return FullCollections(share) if share < 1 else None
 
 
 def admin(config: Config, hosted: Hosting, watched: HubWatch | None) -> Admin | None:

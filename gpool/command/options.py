@@ -13,7 +13,8 @@ import click
 from gpool.admin.server import FULL_THRESHOLD
 from gpool.command.server_options import SERVER_GROUPS
 from gpool.command.setting import Group, Setting, of_server, switch
-from gpool.command.types import AddressType, CountType, SecondsType
+from gpool.command.types import AddressType, CountType, SecondsType, ShareType
+from gpool.garbage import GC_SHARE
 from gpool.hubwatch import THRESHOLD
 from gpool.wsgi.access import FORMATS
 
@@ -168,6 +169,13 @@ GROUPS = [
                 30.0,
                 "A process whose Hub is blocked for so long is replaced; 0 for never. Not with "
                 "one process.",
+            ),
+            Setting(
+                "gc_share",
+                ShareType(),
+                GC_SHARE,
+                "The most of the time that full garbage collections may take, which keep everybody "
+                "waiting; 1 leaves them to Python.",
             ),
             Setting(
                 "pid_file",

@@ -100,6 +100,7 @@ class Process:
         self._logs = logs
         self._context = context
         self._watch = building.watch(config)
+        self._collections = building.collections(config["gc_share"])
         self._admin: Admin | None = building.admin(config, hosting, self._watch)
         self._asked = Event()
         self._watchdog: Any = None
@@ -124,6 +125,8 @@ class Process:
         logger.info("ended")
 
     def _start(self) -> None:
+        if self._collections is not None:
+            self._collections.start()
         if self._watch is not None:
             self._watch.start()
         self._listen()
@@ -191,6 +194,8 @@ class Process:
             self._watch.stop()
         if self._watchdog is not None:
             self._watchdog.close()
+        if self._collections is not None:
+            self._collections.stop()
         self._move(ENDED)
 
     def _end(self, how: ProcessState) -> None:

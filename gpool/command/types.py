@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpool.config import seconds
+from gpool.config import seconds, share_of
 from gpool.listener import is_unix, parse
 from gpool.trusted import Trusted
 from gpool.wsgi.forwarded import HEADERS as KNOWN
@@ -26,6 +26,7 @@ __all__ = [
     "ListType",
     "ModeType",
     "SecondsType",
+    "ShareType",
     "SizeType",
 ]
 
@@ -118,6 +119,26 @@ class SecondsType(ParamType):
         except (OverflowError, TypeError, ValueError):  # 1 and 400 zeros is a number in TOML
             self.fail(f"{value!r} is not {self.allowed()}.", param, ctx)
         return None if number == inf and self.optional else number
+
+
+class ShareType(ParamType):
+    """A share of a whole."""
+
+    name = "share"
+
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        return "a number more than 0 and at most 1, such as 0.005"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share."""
+        try:
+            number = value if isinstance(value, bool) else float(value)
+            return share_of(self.name, number)
+        except (OverflowError, TypeError, ValueError):
+            self.fail(f"{value!r} is not {self.allowed()}.", param, ctx)
 
 
 class AddressType(ParamType):

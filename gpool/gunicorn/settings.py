@@ -19,6 +19,7 @@ import click
 from gpool.command.options import OPTIONS
 from gpool.command.setting import Setting
 from gpool.command.sources import check_environment
+from gpool.garbage import GC_SHARE
 from gpool.hubwatch import THRESHOLD
 from gpool.wsgi.framing import SMALL, Limits
 
@@ -27,7 +28,9 @@ __all__ = ["Mapped", "notes_of", "own_settings", "settings_of"]
 UNLIMITED = 1 << 20  # bytes; what stands for gunicorn's "no limit": somebody pays for them
 MOST_HEADERS = 32_768  # gunicorn's own bound, and its "no limit"
 #: What the worker does itself with a value of gpool's own; the rest are the server's.
-OF_THE_WORKER = frozenset({"admin", "admin_full_threshold", "admin_public", "hub_block_threshold"})
+OF_THE_WORKER = frozenset(
+    {"admin", "admin_full_threshold", "admin_public", "gc_share", "hub_block_threshold"}
+)
 #: Listening is the arbiter's.
 OF_THE_ARBITER = frozenset({"backlog", "reuse_port"})
 
@@ -59,12 +62,14 @@ class Mapped:
         keep_alive: whether connections stay after an answer.
         sendfile: whether the kernel may send files.
         block_threshold: seconds after which the Hub counts as blocked; None for never.
+        gc_share: of the time, for full garbage collections; 1 leaves them to Python.
     """
 
     hosting: dict[str, Any]
     keep_alive: bool
     sendfile: bool
     block_threshold: float | None
+    gc_share: float
 
 
 def settings_of(cfg: Any, own: Mapping[str, Any]) -> Mapped:
@@ -72,8 +77,8 @@ def settings_of(cfg: Any, own: Mapping[str, Any]) -> Mapped:
 
     Args:
         cfg: a `gunicorn.config.Config`, of gunicorn 23 or later.
-        own: gpool's own settings, by their names in `gpool.WSGIServer`, and hub_block_threshold;
-            they go over gunicorn's.
+        own: gpool's own settings, by their names in `gpool.WSGIServer`, and hub_block_threshold
+            and gc_share; they go over gunicorn's.
     """
     scheme_headers = schemes(cfg)
     line, size = size_of(cfg.limit_request_line), size_of(cfg.limit_request_field_size)
@@ -104,6 +109,7 @@ def settings_of(cfg: Any, own: Mapping[str, Any]) -> Mapped:
         keep_alive=bool(cfg.keepalive) or "keepalive_timeout" in own,
         sendfile=cfg.sendfile,
         block_threshold=None if threshold in (None, 0, inf) else threshold,
+        gc_share=own.get("gc_share", GC_SHARE),
     )
 
 

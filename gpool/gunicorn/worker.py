@@ -31,9 +31,10 @@ from gunicorn.workers import base
 
 from gpool.admin.server import FULL_THRESHOLD, Admin
 from gpool.admission import KILL_TIMEOUT
-from gpool.command.building import tls_context
+from gpool.command.building import collections, tls_context
 from gpool.command.logs import LogFile, opened
 from gpool.command.sources import Config
+from gpool.garbage import FullCollections
 from gpool.gunicorn.answers import (
     AccessLines,
     Countdown,
@@ -64,10 +65,12 @@ class Worker(base.Worker):
         hosting: what it serves; after the application is loaded.
         siblings: what the processes of the arbiter share; None without an admin listener.
         watch: over the Hub; None if that is turned off.
+        collections: keeps full garbage collections short; None if they are left to Python.
     """
 
     hosting: Hosting
     watch: HubWatch | None = None
+    collections: FullCollections | None = None
     siblings: ClassVar[Siblings | None] = None  # set in the arbiter, if there is an admin listener
 
     @classmethod
@@ -165,6 +168,7 @@ class Worker(base.Worker):
             if self.cfg.workers > 1 and not self.cfg.reuse_port:
                 server.max_accept = 1  # the others are to have some too (gunicorn#2266)
         self._keep_alive = mapped.keep_alive
+        self.collections = collections(mapped.gc_share)
         if mapped.block_threshold is not None:
             self.watch = HubWatch(mapped.block_threshold, line=LINE)
         if self.siblings is not None:
@@ -196,6 +200,8 @@ class Worker(base.Worker):
         wakeup = hub.get_hub().loop.io(self.PIPE[0], READ, ref=False)
         wakeup.start(self._signalled)
         beat = gevent.spawn(self._beat)
+        if self.collections is not None:
+            self.collections.start()
         if self.watch is not None:
             self.watch.start()
         self.hosting.start()
@@ -211,6 +217,8 @@ class Worker(base.Worker):
             self._admin.stop()
         if self.watch is not None:
             self.watch.stop()
+        if self.collections is not None:
+            self.collections.stop()
         beat.kill()
         wakeup.close()
         if self._aborted:

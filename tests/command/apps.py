@@ -1,5 +1,6 @@
 """The application that the command serves: each path tells something of its process."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,11 @@ def do_client(environ):
 
 def do_path(environ):
     return repr(sys.path[0])
+
+
+def do_frozen(environ):
+    """How many objects are left out of full collections."""
+    return str(gc.get_freeze_count())
 
 
 def do_block(environ):

@@ -14,6 +14,7 @@ from gpool.command.types import (
     ListType,
     ModeType,
     SecondsType,
+    ShareType,
     SizeType,
 )
 
@@ -50,6 +51,8 @@ def sample(name, folder):  # noqa: PLR0911  # one for each type
         return kind.minimum + 6, str(kind.minimum + 6), kind.minimum + 6
     if isinstance(kind, SecondsType):
         return 3.5, "3.5", 3.5
+    if isinstance(kind, ShareType):
+        return 0.125, "0.125", 0.125
     if isinstance(kind, ModeType):
         return 0o27, "027", "027"
     if isinstance(kind, ListType):

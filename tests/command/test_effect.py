@@ -199,6 +199,17 @@ def test_the_watch_can_be_turned_off(word):
     assert building.watch(configured("--hub-block-threshold", word, "a:b")) is None
 
 
+@shows("gc_share")
+@pytest.mark.parametrize("source", SOURCES)
+def test_full_collections_are_kept_to_the_share(source, folder, monkeypatch):
+    config = configured(*through(source, "gc_share", folder, monkeypatch), "a:b")
+    assert building.collections(config["gc_share"]).share == 0.125
+
+
+def test_full_collections_can_be_left_to_python():
+    assert building.collections(configured("--gc-share", "1", "a:b")["gc_share"]) is None
+
+
 @shows("admin", "admin_full_threshold")
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_admin_listener_is_what_was_said(source, folder, monkeypatch):
@@ -368,6 +379,12 @@ def test_what_blocks_is_reported_after_the_threshold(gpool):
     server = gpool("--hub-block-threshold", "0.1")
     assert server.body("/block_a_little") == "done"
     server.wait("do_block_a_little")
+
+
+@pytest.mark.parametrize(("share", "kept"), [("0.005", True), ("1", False)])
+def test_what_was_loaded_is_left_out_of_full_collections(gpool, share, kept):
+    server = gpool("--gc-share", share)
+    assert (int(server.body("/frozen")) > 10_000) is kept
 
 
 def test_the_access_log_on_the_standard_output(gpool, folder):

@@ -1,5 +1,6 @@
 """Applications for gunicorn's workers."""
 
+import gc
 import json
 import os
 import time
@@ -20,6 +21,8 @@ def hello(environ, start_response):
     elif path == "/environ":
         known = {key: value for key, value in environ.items() if isinstance(value, str | bool)}
         return answer(start_response, json.dumps(known))
+    elif path == "/frozen":
+        return answer(start_response, str(gc.get_freeze_count()))
     elif path == "/patched":
         return answer(start_response, str(PATCHED))
     return answer(start_response, str(os.getpid()))

@@ -140,6 +140,11 @@ def pre_request(worker, req):
     assert "the Hub is blocked" not in arbiter.log
 
 
+def test_full_collections_can_be_left_to_python(tmp_path):
+    with Gunicorn(tmp_path, environ={"GPOOL_GC_SHARE": "1"}) as arbiter:
+        assert arbiter.ask("/frozen")[1] == "0"
+
+
 # ---------------------------------------------------------------------- ends
 
 

@@ -70,6 +70,10 @@ def test_the_application_is_imported_when_all_is_patched(served):
     assert served.ask("/patched")[1] == "True"
 
 
+def test_what_was_loaded_is_left_out_of_full_collections(served):
+    assert int(served.ask("/frozen")[1]) > 10_000
+
+
 def test_an_error_of_the_application_is_in_gunicorns_log(served):
     since = served.mark()
     assert served.ask("/error")[0] == 500

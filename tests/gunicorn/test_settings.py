@@ -163,6 +163,12 @@ def test_the_watch_can_be_turned_off(never):
     assert mapped({"hub_block_threshold": never}).block_threshold is None
 
 
+def test_the_share_of_full_collections_is_gpools_own():
+    assert mapped().gc_share == 0.005
+    assert mapped({"gc_share": 0.5}).gc_share == 0.5
+    assert "gc_share" not in mapped({"gc_share": 0.5}).hosting
+
+
 def test_the_server_takes_what_is_made_of_the_defaults():
     Hosting([("127.0.0.1", 0)], lambda environ, start: [], **hosting())
 
