@@ -12,8 +12,8 @@ Guarantees:
 - Automatic full collections take `share` of the time at most, but for the last of them.
 - The younger generations are collected as ever, so what is short-lived takes no more memory; and
   so is everything, when the application calls `gc.collect`.
-- What there was at the start is left out of full collections (`gc.freeze`): modules, classes and
-  functions, which stay for as long as the process.
+- What there was at the start is looked at once, and then left out of full collections
+  (`gc.freeze`): modules, classes and functions, which stay for as long as the process.
 - `stop` leaves all as it was, but for a threshold that somebody else has set meanwhile.
 
 This is about a whole process, so a `gpool.WSGIServer` does not do it; the command and the gunicorn
@@ -32,7 +32,7 @@ from gpool.states import State, moved
 
 __all__ = ["GC_SHARE", "MOVES", "CollectionState", "FullCollections"]
 
-GC_SHARE = 0.005  # so that who is kept waiting by them is seldom among the slowest hundredth
+GC_SHARE = 0.001  # one of 20 ms, then 20 s without: few of the slowest hundredth are due to it
 OLDEST = 2  # the generation that a full collection is of
 NEVER = (1 << 31) - 1  # collections of the one below it: the most that CPython takes
 
@@ -79,10 +79,11 @@ class FullCollections:
         self._threshold = 0  # of the oldest generation, while it is deferred
 
     def start(self) -> None:
-        """Any side. Begin, and leave out what there is; more than once is nothing more."""
+        """Any side. Collect all, and begin; more than once is nothing more."""
         if self.state is STOPPED:
             self.state = moved(MOVES, self.state, ALLOWED)
             gc.callbacks.append(self._told)
+            gc.collect()
             gc.freeze()
 
     def stop(self) -> None:

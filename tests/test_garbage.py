@@ -47,6 +47,7 @@ def no_others():
 def started(clock):
     collections = FullCollections(0.25, clock)
     collections.start()
+    gc.collect(0)  # no time has passed since the one that it begins with
     yield collections
     collections.stop()
 
@@ -138,6 +139,14 @@ def test_what_was_there_at_the_start_is_left_out(started):
     assert not any(one is FullCollections for one in gc.get_objects(generation=OLDEST))
 
 
+def test_it_begins_with_a_full_one(clock):
+    collections = FullCollections(0.25, clock)
+    clock.takes = 1.0
+    collections.start()
+    assert (collections.state, collections._due) == (DEFERRED, clock.now - 1.0 + 4.0)
+    collections.stop()
+
+
 def test_started_twice_it_is_told_once(started):
     told = gc.callbacks.count(started._told)
     started.start()
@@ -154,7 +163,7 @@ def test_stopped_while_one_is_deferred_it_leaves_all_as_it_was(clock):
     assert gc.get_threshold() == before
     collections.stop()
     collections.start()
-    assert collections.state is ALLOWED
+    assert collections.state is DEFERRED
     collections.stop()
 
 

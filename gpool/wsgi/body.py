@@ -263,6 +263,8 @@ class BodyReader(io.RawIOBase):
         body: which one; the connection will have others.
     """
 
+    __slots__ = ("_body", "_source")
+
     def __init__(self, source: Source, body: Body) -> None:
         super().__init__()
         self._source = source
@@ -274,7 +276,9 @@ class BodyReader(io.RawIOBase):
 
     def readinto(self, into: Any, /) -> int:
         """Worker side. Wait for some of the body."""
-        return self._source.read_body(self._body, memoryview(into).cast("B"))
+        if type(into) is not memoryview or into.format != "B":  # a BufferedReader's is
+            into = memoryview(into).cast("B")
+        return self._source.read_body(self._body, into)
 
     def readall(self) -> bytes:
         """Worker side. Wait for all of it; the base class would read 8 KiB at a time."""

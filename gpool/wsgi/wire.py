@@ -299,7 +299,7 @@ class Wire(Watched):
             if body is not self.body:  # of a request that is over
                 raise ClientDisconnected("the request is over")
             if not self.buffer and isinstance(body, LengthBody):
-                count = self._receive_into(into[: body.left])
+                count = self._receive_into(into if len(into) <= body.left else into[: body.left])
                 if count:
                     body.took(count)
                     return count

@@ -39,7 +39,7 @@ def said(*words):
     raise AssertionError(f"{words} are good")
 
 
-def sample(name, folder):  # noqa: PLR0911  # one for each type
+def sample(name, folder):  # noqa: C901, PLR0911  # one for each type
     """A value of an option that is not its default, and its forms: a word, and in the file."""
     option = OPTIONS[name]
     kind = option.kind
