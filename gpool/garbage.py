@@ -9,7 +9,8 @@ for some time after one, for the longer the longer that one took:
 
 Guarantees:
 
-- Automatic full collections take `share` of the time at most, but for the last of them.
+- Automatic full collections take `share` of the time at most, but for the last of them, unless
+  objects come by the million: garbage that only a full one finds cannot fill the memory.
 - The younger generations are collected as ever, so what is short-lived takes no more memory; and
   so is everything, when the application calls `gc.collect`.
 - What there was at the start is looked at once, and then left out of full collections
@@ -32,9 +33,9 @@ from gpool.states import State, moved
 
 __all__ = ["GC_SHARE", "MOVES", "CollectionState", "FullCollections"]
 
-GC_SHARE = 0.001  # one of 20 ms, then 20 s without: few of the slowest hundredth are due to it
+GC_SHARE = 0.0005  # after one of 20 ms none for 40 s: they are not what the slowest thousandth is
 OLDEST = 2  # the generation that a full collection is of
-NEVER = (1 << 31) - 1  # collections of the one below it: the most that CPython takes
+RARELY = 130  # collections of the one below it, which is some million objects more than were freed
 
 
 class CollectionState(State):
@@ -76,7 +77,7 @@ class FullCollections:
         self._clock = clock
         self._began = 0.0  # the last one
         self._due = 0.0  # when the next one may be
-        self._threshold = 0  # of the oldest generation, while it is deferred
+        self._threshold = self._raised = 0  # of the oldest generation, while it is deferred
 
     def start(self) -> None:
         """Any side. Collect all, and begin; more than once is nothing more."""
@@ -112,11 +113,12 @@ class FullCollections:
     def _defer(self) -> None:
         if self.state is ALLOWED:
             youngest, young, self._threshold = gc.get_threshold()
-            gc.set_threshold(youngest, young, NEVER)
+            self._raised = max(self._threshold, RARELY)
+            gc.set_threshold(youngest, young, self._raised)
             self.state = moved(MOVES, self.state, DEFERRED)
 
     def _allow(self) -> None:
         youngest, young, oldest = gc.get_threshold()
-        if oldest == NEVER:  # else the application has set what it wants
+        if oldest == self._raised:  # else the application has set what it wants
             gc.set_threshold(youngest, young, self._threshold)
         self.state = moved(MOVES, self.state, ALLOWED)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gpool.errors import IllegalMove
-from gpool.garbage import MOVES, CollectionState, FullCollections
+from gpool.garbage import MOVES, RARELY, CollectionState, FullCollections
 from gpool.states import moved
 
 STOPPED, ALLOWED, DEFERRED = CollectionState
@@ -63,7 +63,7 @@ def test_after_a_full_one_there_is_none_until_its_share_has_passed(started, cloc
     assert started.state is ALLOWED
     collect_all(clock, 2.0)  # from 102 to 104: the next one is due at 102 + 2 / 0.25
     assert started.state is DEFERRED
-    assert gc.get_threshold() == (*allowed[:OLDEST], (1 << 31) - 1)
+    assert gc.get_threshold() == (*allowed[:OLDEST], RARELY)
     clock.now = 109.9
     gc.collect(1)
     assert started.state is DEFERRED
@@ -110,6 +110,19 @@ def test_a_threshold_that_the_application_sets_meanwhile_stays(started, clock):
         gc.collect(0)
         assert started.state is ALLOWED
         assert gc.get_threshold() == (500, 5, 50)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_one_that_has_them_more_seldom_keeps_its_threshold(clock):
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(*before[:OLDEST], RARELY + 1)
+        collections = FullCollections(0.25, clock)
+        collections.start()
+        assert (collections.state, gc.get_threshold()[OLDEST]) == (DEFERRED, RARELY + 1)
+        collections.stop()
+        assert gc.get_threshold()[OLDEST] == RARELY + 1
     finally:
         gc.set_threshold(*before)
 
@@ -200,13 +213,20 @@ gc.collect()
 gc.callbacks.append(count)
 if sys.argv[1] == "kept":
     collections.start()
-crowd = [[] for _ in range(500_000)]
+crowd = [[] for _ in range(int(sys.argv[2]))]
 print(full)
 """
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="its collector has no full ones of its own")
-@pytest.mark.parametrize(("how", "least", "most"), [("left to Python", 4, 99), ("kept", 0, 1)])
-def test_a_crowd_that_comes_brings_one_instead_of_several(how, least, most):
-    said = subprocess.check_output([sys.executable, "-c", CROWD, how], text=True, timeout=60)
-    assert least <= int(said) <= most
+@pytest.mark.parametrize(
+    ("how", "crowd", "least", "most"),
+    [
+        ("left to Python", 500_000, 4, 99),
+        ("kept", 500_000, 1, 1),  # that with which it begins
+        ("kept", 4_000_000, 2, 5),  # those for want of memory
+    ],
+)
+def test_a_crowd_that_comes_brings_no_full_ones_but_for_millions(how, crowd, least, most):
+    words = [sys.executable, "-c", CROWD, how, str(crowd)]
+    assert least <= int(subprocess.check_output(words, text=True, timeout=60)) <= most

@@ -128,7 +128,7 @@ class ShareType(ParamType):
 
     def allowed(self) -> str:
         """What is allowed, in words."""
-        return "a number more than 0 and at most 1, such as 0.001"
+        return "a number more than 0 and at most 1, such as 0.0005"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -381,7 +381,7 @@ def test_what_blocks_is_reported_after_the_threshold(gpool):
     server.wait("do_block_a_little")
 
 
-@pytest.mark.parametrize(("share", "kept"), [("0.001", True), ("1", False)])
+@pytest.mark.parametrize(("share", "kept"), [("0.0005", True), ("1", False)])
 def test_what_was_loaded_is_left_out_of_full_collections(gpool, share, kept):
     server = gpool("--gc-share", share)
     assert (int(server.body("/frozen")) > 10_000) is kept

@@ -110,7 +110,7 @@ def test_what_is_taken(kind, value, expected):
         (SecondsType(), 10**400, "more than 0"),
         (SecondsType(zero=True), "-1", "0 or more"),
         (SecondsType(optional=False), "none", "a number of seconds, more than 0."),
-        (ShareType(), "0", "a number more than 0 and at most 1, such as 0.001."),
+        (ShareType(), "0", "a number more than 0 and at most 1, such as 0.0005."),
         (ShareType(), "1.5", "at most 1"),
         (ShareType(), "nan", "at most 1"),
         (ShareType(), "1%", "at most 1"),

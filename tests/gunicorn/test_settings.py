@@ -164,7 +164,7 @@ def test_the_watch_can_be_turned_off(never):
 
 
 def test_the_share_of_full_collections_is_gpools_own():
-    assert mapped().gc_share == 0.001
+    assert mapped().gc_share == 0.0005
     assert mapped({"gc_share": 0.5}).gc_share == 0.5
     assert "gc_share" not in mapped({"gc_share": 0.5}).hosting
 
