@@ -3,9 +3,11 @@
 A full collection of CPython looks at every object that may be part of a cycle, and nobody is served
 meanwhile. There is one whenever a fourth more of them have come to stay, so a crowd brings several,
 each longer than the one before: ten thousand uploads that arrive, up to 0.1 s. Here there is none
-for some time after one, for the longer the longer that one took:
+for some time after one, for the longer the longer the next one may take:
 
-    ALLOWED --one has ended, that took t seconds--> DEFERRED --since it began, t / share--> ALLOWED
+    ALLOWED --one has ended--> DEFERRED --seconds / share since it began--> ALLOWED
+
+where the seconds are those that it took, or half as many as before it, if these are more.
 
 Guarantees:
 
@@ -76,6 +78,7 @@ class FullCollections:
         self.state = STOPPED
         self._clock = clock
         self._began = 0.0  # the last one
+        self._expected = 0.0  # seconds that the next one may take
         self._due = 0.0  # when the next one may be
         self._threshold = self._raised = 0  # of the oldest generation, while it is deferred
 
@@ -105,12 +108,14 @@ class FullCollections:
             if phase == "start":
                 self._began = self._clock()
             else:
-                self._due = self._began + (self._clock() - self._began) / self.share
-                self._defer()
+                self._ended(self._clock() - self._began)
         elif self.state is DEFERRED and phase == "stop" and self._clock() >= self._due:
             self._allow()
 
-    def _defer(self) -> None:
+    def _ended(self, took: float) -> None:
+        # A short one says little of the next: the crowd may be here by then.
+        self._expected = max(took, self._expected / 2)
+        self._due = self._began + self._expected / self.share
         if self.state is ALLOWED:
             youngest, young, self._threshold = gc.get_threshold()
             self._raised = max(self._threshold, RARELY)

@@ -73,6 +73,13 @@ def test_after_a_full_one_there_is_none_until_its_share_has_passed(started, cloc
     assert gc.get_threshold() == allowed
 
 
+def test_after_a_short_one_it_is_half_as_long_as_it_was_before(started, clock):
+    collect_all(clock, 4.0)
+    clock.now = 200.0
+    collect_all(clock, 0.0)
+    assert started._due == 200.0 + 4.0 / 2 / 0.25
+
+
 def test_one_that_the_application_asks_for_counts_meanwhile(started, clock):
     collect_all(clock, 1.0)
     collect_all(clock, 5.0)  # from 107 to 112

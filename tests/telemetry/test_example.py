@@ -78,7 +78,8 @@ def test_a_drain_loses_no_span_and_no_measurement(example, collector):
     assert b"block 2\n\r\n0\r\n\r\n" in received
     assert running.ended() == 0, running.log
     names = [one.name for one in collector.spans]
-    assert sorted(names) == ["GET /stream", *["GET /work"] * 20, *["the database"] * 20]
+    expected = ["GET /stream", *["GET /work"] * 20, *["the database"] * 20]
+    assert sorted(names) == expected, running.log
     assert {one.resource["service.name"] for one in collector.spans} == {"shop"}
     assert collector.measured("http.server.request.duration") == 21
     # After that, Python's own end may be told: gevent 25.9 asks for a greenlet when there is none.
