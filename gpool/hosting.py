@@ -11,15 +11,18 @@ closed; it returns within its timeout and a few seconds.
 Where the listeners and the settings come from, and when to stop, is left to those two.
 """
 
+import os
 import ssl
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import auto
 from time import monotonic
 from typing import Any
 
 import gevent
+from gevent.hub import get_hub
 
 from gpool.admission import KILL_TIMEOUT
 from gpool.limits import Refusal
@@ -30,7 +33,7 @@ from gpool.wsgi.access import Observer
 from gpool.wsgi.server import MAX_WORKERS, WSGIServer, request_pool
 from gpool.wsgi.site import Application
 
-__all__ = ["Hosting", "HostingState", "HostingStats"]
+__all__ = ["Hosting", "HostingState", "HostingStats", "prepare_exit"]
 
 
 class HostingState(State):
@@ -185,6 +188,16 @@ class Hosting:
             full_since=self.full_since(),
             limit=self.servers[0].limit,
         )
+
+
+def prepare_exit() -> None:
+    """Worker side. This process is about to end: have a thread in the pool of gevent's Hub.
+
+    What the application does then, such as sending its last traces, may look up a name. gevent
+    does that in a thread, and Python 3.12 starts none once the interpreter ends.
+    """
+    with suppress(RuntimeError):  # there can be no more threads
+        get_hub().threadpool.apply(os.getpid)
 
 
 def total(parts: list[ServerStats]) -> ServerStats:

@@ -34,7 +34,7 @@ from gpool.command.logs import Logs
 from gpool.command.pidfile import PidFile
 from gpool.command.sources import Config
 from gpool.command.systemd import notify, watchdog_seconds
-from gpool.hosting import Hosting
+from gpool.hosting import Hosting, prepare_exit
 from gpool.states import State, moved
 from gpool.version import __version__
 from gpool.workers import __file__ as hot_path
@@ -196,6 +196,7 @@ class Process:
             self._watchdog.close()
         if self._collections is not None:
             self._collections.stop()
+        prepare_exit()
         self._move(ENDED)
 
     def _end(self, how: ProcessState) -> None:

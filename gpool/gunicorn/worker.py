@@ -46,7 +46,7 @@ from gpool.gunicorn.answers import (
 )
 from gpool.gunicorn.settings import notes_of, own_settings, settings_of
 from gpool.gunicorn.siblings import Siblings
-from gpool.hosting import Hosting
+from gpool.hosting import Hosting, prepare_exit
 from gpool.hubwatch import HubWatch
 from gpool.wsgi.site import Application
 from gpool.wsgi.wire import READ
@@ -219,6 +219,7 @@ class Worker(base.Worker):
             self.watch.stop()
         if self.collections is not None:
             self.collections.stop()
+        prepare_exit()
         beat.kill()
         wakeup.close()
         if self._aborted:

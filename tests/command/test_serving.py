@@ -316,6 +316,25 @@ def test_a_module_of_our_names_in_the_applications_folder_is_not_ours(gpool, fol
     assert gpool().body("/") == "hello"
 
 
+LATE = """
+import atexit, socket
+
+atexit.register(lambda: print("looked up", socket.getaddrinfo("127.0.0.1", 80)[0][4]))
+
+def app(environ, start_response):
+    return []
+"""
+
+
+def test_what_the_application_does_at_the_very_end_can_look_up_a_name(gpool, folder):
+    """With gevent that takes a thread, and Python 3.12 starts none by then."""
+    (folder / "late.py").write_text(LATE)
+    with (folder / "out").open("w") as out:
+        server = gpool(app="late:app", stdout=out)
+        assert server.end() == 0
+    assert (folder / "out").read_text() == "looked up ('127.0.0.1', 80)\n"
+
+
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_standard_streams_are_nobodys_descriptors(gpool, folder, closed):
     wrap = ("sh", "-c", f'exec "$@" {closed}', "sh")
