@@ -157,7 +157,7 @@ def main(folder: str, given: str) -> None:
     settings = json.loads(given)
     with Ledger(Path(folder)) as ledger:
         names = [name for group in GROUPS.values() for name in group.names]
-        book = Book(ledger, names, settings["ports"], settings["seed"])
+        book = Book(ledger, names, settings["ports"], settings["seed"], settings["timeout"])
         client = Client(book, settings)
         client.warm_up()
         say({"warm": client.warm})

@@ -49,7 +49,7 @@ class Outcome(IntEnum):
     CUT = 9  # the right beginning of an answer, then the end of the connection
     BROKEN = 10  # the client left before it had all
     TORN = 11  # the client left before it had sent all
-    DROPPED = 12  # behind an answer that was the connection's last
+    DROPPED = 12  # behind an answer that was the connection's last, or to one that was over
     LOST = 13  # the end of the connection, and not a byte
     WRONG = 14  # bytes that are not its answer
     HUNG = 15  # nothing, for too long

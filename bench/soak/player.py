@@ -16,6 +16,7 @@ from collections import Counter
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from math import inf
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
@@ -84,10 +85,19 @@ class Book:
         complaints: what is wrong, in words.
         stopping: whether moves are to come to their end.
         session: how many batches there are on a connection.
+        timeout: seconds that the server waits for the first byte of a connection.
     """
 
-    def __init__(self, ledger: Ledger, moves: list[str], ports: dict[str, int], seed: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        moves: list[str],
+        ports: dict[str, int],
+        seed: int,
+        timeout: float = inf,
+    ) -> None:
         self.ledger = ledger
+        self.timeout = timeout
         self.moves = {name: place for place, name in enumerate(moves)}
         self.ports = ports
         self.random = random.Random(seed)  # noqa: S311  # a game of chance
@@ -130,6 +140,7 @@ class Book:
 
         From changing addresses of loopback, whose ports would not suffice.
         """
+        began = time.monotonic()
         sock = socket.socket()
         sock.settimeout(PATIENCE)
         sock.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
@@ -137,7 +148,7 @@ class Book:
         sock.connect(("127.0.0.1", self.ports[server]))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections[server] += 1
-        return Line(self, sock)
+        return Line(self, sock, began)
 
 
 class Line:
@@ -145,10 +156,14 @@ class Line:
 
     Attributes:
         open: whether more may be sent: the server has not said that it closes.
+        late: whether the first bytes were sent so late that the server may have closed before, as
+            happens where this process has to wait for its CPU.
     """
 
-    def __init__(self, book: Book, sock: Any) -> None:
+    def __init__(self, book: Book, sock: Any, began: float) -> None:
         self.book = book
+        self._due: float | None = began + book.timeout  # None once something was sent
+        self.late = False
         self.sock = sock
         self.buffer = bytearray()
         self.open = True
@@ -161,6 +176,9 @@ class Line:
             self.sock.sendall(data)
         except OSError:
             return False
+        finally:
+            if self._due is not None:
+                self.late, self._due = time.monotonic() >= self._due, None
         return True
 
     def more(self) -> bool:
@@ -178,6 +196,7 @@ class Line:
             self.ended = True
             return False
         self.buffer += data
+        self.late = False
         return True
 
     # ------------------------------------------------------------------ answers
@@ -273,6 +292,8 @@ class Line:
         self.buffer.clear()
         if self.hung:
             return Outcome.HUNG
+        if self.late:
+            return Outcome.DROPPED
         return Outcome.CUT if began else Outcome.LOST
 
     def recurring(self, place: int, rest: bytes) -> bool:

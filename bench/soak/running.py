@@ -216,6 +216,7 @@ def play(plan: Plan, folder: Path, figures: Figures, tell: Tell) -> None:
         settings = {
             "ports": ports,
             "seed": plan.seed,
+            "timeout": plan.timeout,
             "requests": plan.requests,
             "seconds": plan.seconds,
             "groups": list(plan.groups),

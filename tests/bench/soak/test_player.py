@@ -32,7 +32,7 @@ def peer():
 
 @pytest.fixture
 def line(book, peer):
-    return Line(book, peer[1])
+    return Line(book, peer[1], time.monotonic())
 
 
 @pytest.fixture
@@ -143,3 +143,30 @@ def test_a_full_ledger_takes_no_more(book):
     book.take("move", 50)
     with pytest.raises(OverflowError):
         book.take("move")
+
+
+@pytest.mark.parametrize(("timeout", "what"), [(0, Outcome.DROPPED), (60, Outcome.LOST)])
+@pytest.mark.parametrize("reset", [False, True])
+def test_who_sends_first_when_its_time_is_over_may_find_the_connection_closed(
+    book, peer, timeout, what, reset
+):
+    book.timeout = timeout
+    line = Line(book, peer[1], time.monotonic())
+    numbers = book.take("move", 2)
+    if reset:
+        peer[0].close()
+    line.send(b"x")
+    peer[0].close()
+    line.batch(numbers, [rest("f", number, 24) for number in numbers])
+    assert Outcome(book.ledger.outcomes[numbers.first]) is what
+
+
+def test_who_was_late_and_yet_answered_is_to_have_all_that_follows(book, peer):
+    book.timeout = 0
+    line = Line(book, peer[1], time.monotonic())
+    numbers = book.take("move", 2)
+    line.send(b"x")
+    peer[0].sendall(answer(numbers.first))
+    peer[0].close()
+    line.batch(numbers, [rest("f", number, 24) for number in numbers])
+    assert [Outcome(one).name for one in book.ledger.columns[3].first(2)] == ["ANSWERED", "LOST"]
