@@ -3,9 +3,11 @@
 python examples/echo.py [HOST] [PORT], then: nc 127.0.0.1 9000
 """
 
+import signal
 import sys
-from contextlib import suppress
 from typing import Any
+
+import gevent
 
 from gpool import StreamServer
 
@@ -19,11 +21,11 @@ def echo(socket: Any, _address: Any) -> None:
 def main(host: str = "127.0.0.1", port: str = "9000") -> None:
     """Serve until interrupted."""
     server = StreamServer((host, int(port)), echo, max_workers=1_000)
+    gevent.signal_handler(signal.SIGINT, server.stop, 0)
     server.start()
     print(f"echoing on {host}:{server.server_port}", flush=True)
     server.serve_forever()
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])

@@ -7,6 +7,7 @@ can be in the room of a server with ten workers.
 python examples/hijack.py [HOST] [PORT], then, twice: nc 127.0.0.1 9001
 """
 
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -54,11 +55,11 @@ def say(text: str) -> None:
 def main(host: str = "127.0.0.1", port: str = "9001") -> None:
     """Serve until interrupted."""
     server = StreamServer((host, int(port)), enter, max_workers=10)
+    gevent.signal_handler(signal.SIGINT, server.stop, 0)
     server.start()
     print(f"chatting on {host}:{server.server_port}", flush=True)
     server.serve_forever()
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])
