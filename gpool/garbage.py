@@ -37,7 +37,7 @@ __all__ = ["GC_SHARE", "MOVES", "CollectionState", "FullCollections"]
 
 GC_SHARE = 0.0005  # after one of 20 ms none for 40 s: they are not what the slowest thousandth is
 OLDEST = 2  # the generation that a full collection is of
-RARELY = 130  # collections of the one below it, which is some million objects more than were freed
+MOST = 1_000_000  # objects more than were freed, with which there is one in any case; arbitrary
 
 
 class CollectionState(State):
@@ -118,7 +118,7 @@ class FullCollections:
         self._due = self._began + self._expected / self.share
         if self.state is ALLOWED:
             youngest, young, self._threshold = gc.get_threshold()
-            self._raised = max(self._threshold, RARELY)
+            self._raised = max(self._threshold, MOST // ((youngest + 1) * (young + 1)))
             gc.set_threshold(youngest, young, self._raised)
             self.state = moved(MOVES, self.state, DEFERRED)
 

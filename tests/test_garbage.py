@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gpool.errors import IllegalMove
-from gpool.garbage import MOVES, RARELY, CollectionState, FullCollections
+from gpool.garbage import MOST, MOVES, CollectionState, FullCollections
 from gpool.states import moved
 
 STOPPED, ALLOWED, DEFERRED = CollectionState
@@ -63,7 +63,9 @@ def test_after_a_full_one_there_is_none_until_its_share_has_passed(started, cloc
     assert started.state is ALLOWED
     collect_all(clock, 2.0)  # from 102 to 104: the next one is due at 102 + 2 / 0.25
     assert started.state is DEFERRED
-    assert gc.get_threshold() == (*allowed[:OLDEST], RARELY)
+    youngest, young, oldest = gc.get_threshold()
+    assert (youngest, young) == allowed[:OLDEST]
+    assert oldest * (youngest + 1) * (young + 1) == pytest.approx(MOST, rel=0.1)
     clock.now = 109.9
     gc.collect(1)
     assert started.state is DEFERRED
@@ -124,12 +126,12 @@ def test_a_threshold_that_the_application_sets_meanwhile_stays(started, clock):
 def test_one_that_has_them_more_seldom_keeps_its_threshold(clock):
     before = gc.get_threshold()
     try:
-        gc.set_threshold(*before[:OLDEST], RARELY + 1)
+        gc.set_threshold(*before[:OLDEST], 5_000)
         collections = FullCollections(0.25, clock)
         collections.start()
-        assert (collections.state, gc.get_threshold()[OLDEST]) == (DEFERRED, RARELY + 1)
+        assert (collections.state, gc.get_threshold()[OLDEST]) == (DEFERRED, 5_000)
         collections.stop()
-        assert gc.get_threshold()[OLDEST] == RARELY + 1
+        assert gc.get_threshold()[OLDEST] == 5_000
     finally:
         gc.set_threshold(*before)
 
@@ -229,7 +231,7 @@ print(full)
 @pytest.mark.parametrize(
     ("how", "crowd", "least", "most"),
     [
-        ("left to Python", 500_000, 4, 99),
+        ("left to Python", 2_000_000, 4, 99),
         ("kept", 500_000, 1, 1),  # that with which it begins
         ("kept", 4_000_000, 2, 5),  # those for want of memory
     ],
