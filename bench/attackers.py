@@ -32,14 +32,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from importlib.metadata import version
 from typing import Any, Self
 
 from bench.crowds import NORMAL, notice
 from bench.figures import Run
-from bench.kinds import Kind, Purpose, Server, Setting, Setup
+from bench.kinds import Purpose, Server, Setup
 from bench.load import allow_connections
-from bench.peers.installed import interpreter
+from bench.peers.own import own
 from bench.processes import (
     Serving,
     cpu_seconds,
@@ -129,19 +128,11 @@ class Plan:
 def gpool(words: Sequence[str], admin: int, workers: int) -> Server:
     """Our command, with an admin listener on that port, and workers for all that may need one."""
 
-    def command(setup: Setup) -> list[str]:
+    def told(setup: Setup) -> list[object]:
         given = ["--bind", setup.address, "--admin", f"127.0.0.1:{admin}"]
-        given += ["--max-workers", str(workers)]
-        return [*interpreter("gpool"), *given, *words, "bench.application:application"]
+        return [*given, "--max-workers", workers, *words, "bench.application:application"]
 
-    return Server(
-        title="gpool",
-        kind=Kind.OURS,
-        command=command,
-        said=lambda: version("gpool"),
-        settings={Purpose.HELLO: Setting("defaults")},
-        compiled=True,
-    )
+    return own("gpool", told)
 
 
 @contextmanager

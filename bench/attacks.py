@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.attackers import ATTACKS, GPOOL, OURS, Plan, measure
-from bench.command_line import matching, positive
+from bench.command_line import chosen, positive
 from bench.figures import Run, short
 from bench.machine import machine
 from bench.processes import DidNotStartError
@@ -191,11 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, tell, and write it down; the exit status."""
     command_line = parser()
     given = command_line.parse_args(arguments)
-    try:
-        attacks = matching(given.attack, ATTACKS) if given.attack else tuple(ATTACKS)
-        servers = matching(given.server, OURS | SERVERS) if given.server else (GPOOL,)
-    except ValueError as why:
-        command_line.error(str(why))
+    attacks = chosen(command_line, given.attack, ATTACKS)
+    servers = chosen(command_line, given.server, OURS | SERVERS, (GPOOL,))
     plan = Plan(given.connections, given.rate, given.seconds)
     figures: dict[str, Any] = {
         "machine": machine(),

@@ -98,6 +98,25 @@ def matching(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in known if any(fnmatch(name, one) for one in wanted))
 
 
+def chosen(
+    command_line: argparse.ArgumentParser,
+    patterns: Iterable[str] | None,
+    names: Iterable[str],
+    usual: Iterable[str] | None = None,
+) -> tuple[str, ...]:
+    """The names that are meant; where nothing is said the usual ones, which are all by default.
+
+    Raises:
+        SystemExit: a pattern means none; the command line has said so.
+    """
+    if not patterns:
+        return tuple(names if usual is None else usual)
+    try:
+        return matching(patterns, names)
+    except ValueError as why:
+        command_line.error(str(why))
+
+
 def options(arguments: list[str] | None = None) -> Options:
     """What the command line says, with what it leaves open filled in.
 
@@ -110,11 +129,8 @@ def options(arguments: list[str] | None = None) -> Options:
     command_line = parser()
     given = command_line.parse_args(arguments)
     usual = QUICK if given.quick else Scale()
-    try:
-        workloads = matching(given.workload, ALL) if given.workload else usual.workloads
-        servers = matching(given.server, SERVERS) if given.server else usual.servers
-    except ValueError as why:
-        command_line.error(str(why))
+    workloads = chosen(command_line, given.workload, ALL, usual.workloads)
+    servers = chosen(command_line, given.server, SERVERS, usual.servers)
     if given.against and not given.against.is_file():
         command_line.error(f"--against {given.against}: there is no such file")
     return Options(

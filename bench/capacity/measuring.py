@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -28,11 +27,11 @@ import numpy as np
 
 from bench.capacity.client import Client, Said
 from bench.capacity.model import Load, Outcome, Server, made_load, percentile, simulate
-from bench.command_line import matching
-from bench.kinds import Kind, Purpose, Setting, Setup
+from bench.command_line import chosen
+from bench.kinds import Purpose, Setup
 from bench.kinds import Server as Measured
 from bench.machine import machine
-from bench.peers.installed import interpreter
+from bench.peers.own import own
 from bench.processes import cpus, free_port, pinned, started, wait_until_it_answers
 
 __all__ = ["LOADS", "SETTINGS", "Case", "measured", "simulated"]
@@ -108,19 +107,12 @@ SETTINGS = {
 def gpool(server: Server, *, compiled: bool) -> Measured:
     """Our command, as the bench starts servers."""
 
-    def command(setup: Setup) -> list[str]:
-        given = ["--bind", setup.address, "--max-workers", str(server.max_workers)]
-        given += ["--overflow", server.overflow, "--max-queue", str(server.max_queue)]
-        return [*interpreter("gpool"), *given, "bench.capacity.site:application"]
+    def told(setup: Setup) -> list[object]:
+        given = ["--bind", setup.address, "--max-workers", server.max_workers]
+        given += ["--overflow", server.overflow, "--max-queue", server.max_queue]
+        return [*given, "bench.capacity.site:application"]
 
-    return Measured(
-        title="gpool",
-        kind=Kind.OURS,
-        command=command,
-        said=lambda: version("gpool"),
-        settings={Purpose.HELLO: Setting("as the case says")},
-        compiled=compiled,
-    )
+    return own("gpool", told, "as the case says", compiled=compiled)
 
 
 @contextmanager
@@ -269,10 +261,7 @@ def main(arguments: list[str] | None = None) -> None:
     command_line.add_argument("--to", type=Path, default=RESULTS, metavar="FOLDER")
     command_line.add_argument("--seconds", type=float, default=SECONDS, help="(%(default)s)")
     given = command_line.parse_args(arguments)
-    try:
-        names = matching(given.setting, SETTINGS) if given.setting else tuple(SETTINGS)
-    except ValueError as why:
-        command_line.error(str(why))
+    names = chosen(command_line, given.setting, SETTINGS)
     path = given.to / "capacity.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     for name in names:

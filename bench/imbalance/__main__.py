@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bench.capacity.pages import filled
-from bench.command_line import matching, positive
+from bench.command_line import chosen, positive
 from bench.figures import short
 from bench.imbalance.measuring import PROCESSES, SCENARIOS, SECONDS, WAYS, Scenario, Way, measure
 from bench.machine import machine
@@ -162,10 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--repeat", type=positive, default=REPEAT, metavar="N", help="runs of each (%(default)s)")
     add("--seconds", type=float, default=SECONDS, metavar="N", help="of each (%(default)s)")
     given = command_line.parse_args(arguments)
-    try:
-        names = matching(given.scenario, SCENARIOS) if given.scenario else tuple(SCENARIOS)
-    except ValueError as why:
-        command_line.error(str(why))
+    names = chosen(command_line, given.scenario, SCENARIOS)
     path = given.to / "imbalance.json"
     kept = json.loads(path.read_text()) if path.exists() else {"runs": {}, "settings": {}}
     about = {"repeat": given.repeat, "seconds": given.seconds}

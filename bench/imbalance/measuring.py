@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from bench.capacity.client import Client, Said
 from bench.capacity.measuring import figures
-from bench.kinds import Kind, Purpose, Server, Setting, Setup
-from bench.peers.installed import interpreter
+from bench.kinds import Purpose, Setup
+from bench.peers.own import own
 from bench.processes import (
     Serving,
     cpu_seconds,
@@ -117,22 +116,11 @@ def running(way: Way, scenario: Scenario, processes: int, *, compiled: bool) -> 
         DidNotStartError: they do not, and why.
     """
 
-    def command(setup: Setup) -> list[str]:
+    def told(setup: Setup) -> list[object]:
         numbers = (setup.port, processes, way.way, way.max_accept, scenario.max_workers)
-        return [
-            *interpreter("bench.imbalance.serving"),
-            *map(str, numbers),
-            scenario.overflow,
-        ]
+        return [*numbers, scenario.overflow]
 
-    server = Server(
-        title="gpool",
-        kind=Kind.OURS,
-        command=command,
-        said=lambda: version("gpool"),
-        settings={Purpose.HELLO: Setting("as the scenario says")},
-        compiled=compiled,
-    )
+    server = own("bench.imbalance.serving", told, "as the scenario says", compiled=compiled)
     setup = Setup(free_port(), Purpose.HELLO, server.chosen(Purpose.HELLO))
     with (
         tempfile.TemporaryFile("w+", errors="replace") as complaints,
