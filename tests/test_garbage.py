@@ -52,6 +52,14 @@ def started(clock):
     collections.stop()
 
 
+@pytest.fixture
+def thresholds():
+    """Python's, which a test may change; they are back before what has `started` is stopped."""
+    before = gc.get_threshold()
+    yield before
+    gc.set_threshold(*before)
+
+
 def collect_all(clock, takes):
     clock.takes = takes
     gc.collect()
@@ -110,42 +118,30 @@ def test_what_is_short_lived_is_collected_meanwhile(started, clock):
     assert Cycle.gone == 1
 
 
-def test_a_threshold_that_the_application_sets_meanwhile_stays(started, clock):
-    before = gc.get_threshold()
-    try:
-        collect_all(clock, 1.0)
-        gc.set_threshold(500, 5, 50)
-        clock.now += 100
-        gc.collect(0)
-        assert started.state is ALLOWED
-        assert gc.get_threshold() == (500, 5, 50)
-    finally:
-        gc.set_threshold(*before)
+def test_a_threshold_that_the_application_sets_meanwhile_stays(started, clock, thresholds):
+    collect_all(clock, 1.0)
+    gc.set_threshold(500, 5, 50)
+    clock.now += 100
+    gc.collect(0)
+    assert started.state is ALLOWED
+    assert gc.get_threshold() == (500, 5, 50)
 
 
-def test_one_that_has_them_more_seldom_keeps_its_threshold(clock):
-    before = gc.get_threshold()
-    try:
-        gc.set_threshold(*before[:OLDEST], 5_000)
-        collections = FullCollections(0.25, clock)
-        collections.start()
-        assert (collections.state, gc.get_threshold()[OLDEST]) == (DEFERRED, 5_000)
-        collections.stop()
-        assert gc.get_threshold()[OLDEST] == 5_000
-    finally:
-        gc.set_threshold(*before)
+def test_one_that_has_them_more_seldom_keeps_its_threshold(clock, thresholds):
+    gc.set_threshold(*thresholds[:OLDEST], 5_000)
+    collections = FullCollections(0.25, clock)
+    collections.start()
+    assert (collections.state, gc.get_threshold()[OLDEST]) == (DEFERRED, 5_000)
+    collections.stop()
+    assert gc.get_threshold()[OLDEST] == 5_000
 
 
-def test_the_others_that_the_application_sets_meanwhile_stay(started, clock):
-    before = gc.get_threshold()
-    try:
-        collect_all(clock, 1.0)
-        gc.set_threshold(500, 5, gc.get_threshold()[OLDEST])
-        clock.now += 100
-        gc.collect(0)
-        assert gc.get_threshold() == (500, 5, before[OLDEST])
-    finally:
-        gc.set_threshold(*before)
+def test_the_others_that_the_application_sets_meanwhile_stay(started, clock, thresholds):
+    collect_all(clock, 1.0)
+    gc.set_threshold(500, 5, gc.get_threshold()[OLDEST])
+    clock.now += 100
+    gc.collect(0)
+    assert gc.get_threshold() == (500, 5, thresholds[OLDEST])
 
 
 def test_a_collection_in_another_thread_is_one_too(started, clock):

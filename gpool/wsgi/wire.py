@@ -299,6 +299,7 @@ class Wire(Watched):
             if body is not self.body:  # of a request that is over
                 raise ClientDisconnected("the request is over")
             if not self.buffer and isinstance(body, LengthBody):
+                # A slice that is not needed is one object more for the collector, while this waits.
                 count = self._receive_into(into if len(into) <= body.left else into[: body.left])
                 if count:
                     body.took(count)
